@@ -1,0 +1,1 @@
+//! The evidence: one scenario, two binaries, one comparison.

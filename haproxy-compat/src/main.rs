@@ -1,0 +1,2 @@
+//! `haproxy-compat`: compare, coverage, check.
+fn main() {}

@@ -1,0 +1,1 @@
+//! HAProxy 2.3, rebuilt.
