@@ -1,1 +1,2 @@
 //! HAProxy 2.3, rebuilt.
+pub mod config;

@@ -1,0 +1,2 @@
+//! Text becomes a specification.
+pub mod words;
