@@ -1,2 +1,3 @@
 //! HAProxy 2.3, rebuilt.
 pub mod config;
+pub mod sys;

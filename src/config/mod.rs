@@ -1,2 +1,3 @@
 //! Text becomes a specification.
+pub mod outside;
 pub mod words;
