@@ -1,0 +1,2 @@
+//! People look and steer: the process and its signals, the runtime socket, the statistics.
+pub mod process;

@@ -1,0 +1,2 @@
+//! The process: command line, start, signals, master and worker. Manual: management.txt 3 and 4.
+pub mod args;
