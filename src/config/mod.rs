@@ -1,3 +1,82 @@
-//! Text becomes a specification.
+//! Text becomes a `Spec` (what was written), a `Spec` becomes a `World` (what runs).
+
+pub mod address;
+pub mod args;
+pub mod compile;
+pub mod diagnostic;
+pub mod global;
 pub mod outside;
+pub mod proxy;
+pub mod section;
+pub mod source;
+pub mod spec;
 pub mod words;
+
+use std::path::PathBuf;
+
+use crate::state::world::World;
+use compile::Purpose;
+use diagnostic::{Diagnostic, Diagnostics, Place};
+use outside::Outside;
+use section::Reader;
+use source::Source;
+use spec::Spec;
+
+/// What loading gives: the running configuration if nothing refused it, all that was said, and the
+/// texts for excerpts.
+#[derive(Debug)]
+pub struct Loaded {
+    /// `None` when an alert was given.
+    pub world: Option<World>,
+    /// Messages in their order.
+    pub diagnostics: Diagnostics,
+    /// The files that were read.
+    pub sources: Vec<Source>,
+}
+
+/// Reads configuration files and directories, in their order, into a `World`.
+pub fn load(
+    paths: &[PathBuf],
+    outside: &mut dyn Outside,
+    previous: Option<&World>,
+    purpose: Purpose,
+) -> Loaded {
+    let mut diagnostics = Diagnostics::default();
+    let sources = match read(paths, outside) {
+        Ok(sources) => sources,
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
+            return Loaded { world: None, diagnostics, sources: Vec::new() };
+        }
+    };
+    let spec = parse(&sources, outside, &mut diagnostics);
+    let world = if diagnostics.refused() {
+        None
+    } else {
+        compile::compile(&spec, outside, previous, purpose, &mut diagnostics)
+    };
+    Loaded { world, diagnostics, sources }
+}
+
+fn read(paths: &[PathBuf], outside: &mut dyn Outside) -> Result<Vec<Source>, Diagnostic> {
+    let files = source::expand(paths, outside)?;
+    files.iter().map(|file| source::read(file, outside)).collect()
+}
+
+/// Parses texts into a `Spec`; mistakes are collected.
+pub fn parse(sources: &[Source], outside: &mut dyn Outside, diagnostics: &mut Diagnostics) -> Spec {
+    let mut spec = Spec::default();
+    let mut reader = Reader::new(&mut spec, outside, diagnostics);
+    for source in sources {
+        for line in source.lines() {
+            match line {
+                Ok(line) => {
+                    let place = Place { file: source.name.clone(), line: line.number, column: 0 };
+                    reader.raw_line(&place, &line);
+                }
+                Err(diagnostic) => reader.diagnostics.push(diagnostic),
+            }
+        }
+    }
+    spec
+}

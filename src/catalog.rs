@@ -1,0 +1,360 @@
+//! Every name this program knows. A family file ends its definitions in one constant `PART`;
+//! `PARTS` lists them. From these rows come the parser, `help`, the man pages, the coverage
+//! report, and a test for each example.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use crate::config::args::{Line, OptionLine, Parsed};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::section::Sections;
+use crate::config::spec::{BindSpec, ServerSpec};
+use crate::control::cli;
+use crate::flow::balance;
+use crate::flow::log::format::LogContext;
+use crate::flow::rules::{ActionLine, ActionSpec, RuleSets};
+use crate::sample::value::{Type, Value};
+use crate::sample::{ArgType, Arguments, SampleContext};
+
+/// How far a name's effect goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It has the effect the manual says, and a test shows it.
+    Works,
+    /// Accepted; this implementation has no such mechanism, for the reason given.
+    NoEffect(&'static str),
+    /// Parsed and checked, effect not built yet: starting is refused.
+    Planned,
+}
+
+/// A directive: the first words of a line.
+#[derive(Debug, Clone, Copy)]
+pub struct Keyword {
+    /// The words that name it, separated by one space (`timeout client`).
+    pub name: &'static str,
+    /// Where it may stand.
+    pub sections: Sections,
+    /// Its arguments, as a usage line.
+    pub args: &'static str,
+    /// Whether `no` may stand before it.
+    pub negatable: bool,
+    /// One or two sentences for the manual page.
+    pub doc: &'static str,
+    /// Whole lines that are valid in each of its sections.
+    pub examples: &'static [&'static str],
+    /// How far its effect goes.
+    pub status: Status,
+    /// Reads the line into the `Spec`.
+    pub parse: fn(&mut Line<'_>) -> Parsed,
+}
+
+impl Keyword {
+    /// A row to copy from: `Keyword { name: …, ..Keyword::NEW }`.
+    pub const NEW: Keyword = Keyword {
+        name: "",
+        sections: Sections::NONE,
+        args: "",
+        negatable: false,
+        doc: "",
+        examples: &[],
+        status: Status::Planned,
+        parse: |line| {
+            line.words.rest();
+            Ok(())
+        },
+    };
+}
+
+/// A word after `bind ADDRESS`.
+#[derive(Debug, Clone, Copy)]
+pub struct BindOption {
+    /// The word.
+    pub name: &'static str,
+    /// Its arguments, as a usage line.
+    pub args: &'static str,
+    /// For the manual page.
+    pub doc: &'static str,
+    /// The option with its arguments, valid after `bind 127.0.0.1:80`.
+    pub examples: &'static [&'static str],
+    /// How far its effect goes.
+    pub status: Status,
+    /// Reads the option's arguments.
+    pub parse: fn(&mut OptionLine<'_, '_>, &mut BindSpec) -> Parsed,
+}
+
+impl BindOption {
+    /// A row to copy from.
+    pub const NEW: BindOption = BindOption {
+        name: "",
+        args: "",
+        doc: "",
+        examples: &[],
+        status: Status::Planned,
+        parse: |_, _| Ok(()),
+    };
+}
+
+/// A word after `server NAME ADDRESS`.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerOption {
+    /// The word.
+    pub name: &'static str,
+    /// Its arguments, as a usage line.
+    pub args: &'static str,
+    /// Whether it may stand on a `default-server` line.
+    pub in_default: bool,
+    /// For the manual page.
+    pub doc: &'static str,
+    /// The option with its arguments, valid after `server s 127.0.0.1:80`.
+    pub examples: &'static [&'static str],
+    /// How far its effect goes.
+    pub status: Status,
+    /// Reads the option's arguments.
+    pub parse: fn(&mut OptionLine<'_, '_>, &mut ServerSpec) -> Parsed,
+}
+
+impl ServerOption {
+    /// A row to copy from.
+    pub const NEW: ServerOption = ServerOption {
+        name: "",
+        args: "",
+        in_default: true,
+        doc: "",
+        examples: &[],
+        status: Status::Planned,
+        parse: |_, _| Ok(()),
+    };
+}
+
+/// What a rule does when its condition holds.
+#[derive(Debug, Clone, Copy)]
+pub struct ActionRow {
+    /// The word; `(*)` at the end says that it takes an argument in brackets.
+    pub name: &'static str,
+    /// The rule sets it may stand in.
+    pub rule_sets: RuleSets,
+    /// Its arguments, as a usage line.
+    pub args: &'static str,
+    /// For the manual page.
+    pub doc: &'static str,
+    /// The action with its arguments.
+    pub examples: &'static [&'static str],
+    /// How far its effect goes.
+    pub status: Status,
+    /// Reads the action's arguments; what is left of the line must be a condition.
+    pub parse: fn(&mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic>,
+}
+
+/// A sample fetch: where a value comes from.
+#[derive(Debug, Clone, Copy)]
+pub struct Fetch {
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments.
+    pub args: &'static [ArgType],
+    /// How many of the arguments must be given.
+    pub required: usize,
+    /// The type it gives.
+    pub gives: Type,
+    /// The checkpoints at which it has a value, in the ledger's order of 22 places, `Y` or `.`.
+    pub valid: &'static str,
+    /// For the manual page.
+    pub doc: &'static str,
+    /// Expressions that are valid.
+    pub examples: &'static [&'static str],
+    /// How far its effect goes.
+    pub status: Status,
+    /// Takes the value; `None` when there is none at this moment.
+    pub run: for<'a> fn(&SampleContext<'a>, &'a Arguments) -> Option<Value<'a>>,
+}
+
+/// A converter: one value to another.
+#[derive(Debug, Clone, Copy)]
+pub struct Converter {
+    /// Its name.
+    pub name: &'static str,
+    /// Its arguments.
+    pub args: &'static [ArgType],
+    /// How many of the arguments must be given.
+    pub required: usize,
+    /// What it takes; the input is cast to it first.
+    pub takes: Type,
+    /// What it gives.
+    pub gives: Type,
+    /// For the manual page.
+    pub doc: &'static str,
+    /// Input and output, both as strings; the arguments stand in the first after the name.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// How far its effect goes.
+    pub status: Status,
+    /// Converts; `None` when the input cannot be converted.
+    pub run: for<'a> fn(Value<'a>, &SampleContext<'a>, &'a Arguments) -> Option<Value<'a>>,
+}
+
+/// An ACL keyword that is a fetch with a match method (`path_beg`).
+#[derive(Debug, Clone, Copy)]
+pub struct AclKeyword {
+    /// Its name.
+    pub name: &'static str,
+    /// The fetch it stands for.
+    pub fetch: &'static str,
+    /// The match method, as after `-m`.
+    pub method: &'static str,
+}
+
+/// A variable of log-format (`%ci`).
+#[derive(Debug, Clone, Copy)]
+pub struct LogVariable {
+    /// The letters after `%`.
+    pub name: &'static str,
+    /// Whether it needs `mode http`.
+    pub http: bool,
+    /// For the manual page.
+    pub doc: &'static str,
+    /// How far its effect goes.
+    pub status: Status,
+    /// Writes the value, unquoted and unescaped.
+    pub write: fn(&LogContext<'_>, &mut Vec<u8>),
+}
+
+/// All that one family file defines.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    /// Directives.
+    pub keywords: &'static [Keyword],
+    /// Words after `bind`.
+    pub bind_options: &'static [BindOption],
+    /// Words after `server`.
+    pub server_options: &'static [ServerOption],
+    /// Rule actions.
+    pub actions: &'static [ActionRow],
+    /// Sample fetches.
+    pub fetches: &'static [Fetch],
+    /// Converters.
+    pub converters: &'static [Converter],
+    /// ACL names that are a fetch and a match method.
+    pub acl_keywords: &'static [AclKeyword],
+    /// Variables of log-format.
+    pub log_variables: &'static [LogVariable],
+    /// Balance algorithms.
+    pub algorithms: &'static [balance::Algorithm],
+    /// Runtime socket commands.
+    pub commands: &'static [cli::Command],
+}
+
+impl Part {
+    /// A part to copy from.
+    pub const NONE: Part = Part {
+        keywords: &[],
+        bind_options: &[],
+        server_options: &[],
+        actions: &[],
+        fetches: &[],
+        converters: &[],
+        acl_keywords: &[],
+        log_variables: &[],
+        algorithms: &[],
+        commands: &[],
+    };
+}
+
+/// Every family, in the reading order of `lib.rs`.
+pub static PARTS: &[&Part] = &[
+    &crate::config::global::PART,
+    &crate::config::proxy::PART,
+    &crate::flow::listener::bind::PART,
+    &crate::flow::session::timeouts::PART,
+    &crate::flow::http::options::PART,
+    &crate::flow::rules::condition::PART,
+    &crate::flow::rules::deny::PART,
+    &crate::flow::rules::header::PART,
+    &crate::flow::rules::redirect::PART,
+    &crate::flow::rules::reply::PART,
+    &crate::flow::rules::switch::PART,
+    &crate::flow::rules::track::PART,
+    &crate::flow::balance::PART,
+    &crate::flow::balance::roundrobin::PART,
+    &crate::flow::server::options::PART,
+    &crate::flow::response::error_page::PART,
+    &crate::flow::log::PART,
+    &crate::flow::log::tags::PART,
+    &crate::sample::fetch::internal::PART,
+    &crate::sample::fetch::l4::PART,
+    &crate::sample::fetch::http::PART,
+    &crate::sample::convert::string::PART,
+    &crate::state::stick_table::PART,
+    &crate::check::PART,
+    &crate::check::http::PART,
+    &crate::control::cli::PART,
+    &crate::control::stats::PART,
+];
+
+type Index<T> = LazyLock<HashMap<&'static str, &'static T>>;
+
+macro_rules! index {
+    ($(#[$doc:meta])* $name:ident, $static:ident, $field:ident, $row:ty) => {
+        static $static: Index<$row> = LazyLock::new(|| {
+            PARTS.iter().flat_map(|part| part.$field).map(|row| (row.name, row)).collect()
+        });
+
+        $(#[$doc])*
+        pub fn $name(name: &str) -> Option<&'static $row> {
+            $static.get(name).copied()
+        }
+    };
+}
+
+index!(
+    /// The `bind` option of this name.
+    bind_option, BIND_OPTIONS, bind_options, BindOption
+);
+index!(
+    /// The `server` option of this name.
+    server_option, SERVER_OPTIONS, server_options, ServerOption
+);
+index!(
+    /// The sample fetch of this name.
+    fetch, FETCHES, fetches, Fetch
+);
+index!(
+    /// The converter of this name.
+    converter, CONVERTERS, converters, Converter
+);
+index!(
+    /// The ACL keyword of this name.
+    acl_keyword, ACL_KEYWORDS, acl_keywords, AclKeyword
+);
+index!(
+    /// The log variable of this name.
+    log_variable, LOG_VARIABLES, log_variables, LogVariable
+);
+index!(
+    /// The balance algorithm of this name.
+    algorithm, ALGORITHMS, algorithms, balance::Algorithm
+);
+
+static KEYWORDS: LazyLock<HashMap<&'static str, Vec<&'static Keyword>>> = LazyLock::new(|| {
+    let mut map: HashMap<&'static str, Vec<&'static Keyword>> = HashMap::new();
+    for row in PARTS.iter().flat_map(|part| part.keywords) {
+        map.entry(row.name).or_default().push(row);
+    }
+    map
+});
+
+/// The directive of this name in a section.
+pub fn keyword(section: Sections, name: &str) -> Option<&'static Keyword> {
+    KEYWORDS.get(name)?.iter().find(|row| row.sections.contains(section)).copied()
+}
+
+static ACTIONS: LazyLock<HashMap<&'static str, Vec<&'static ActionRow>>> = LazyLock::new(|| {
+    let mut map: HashMap<&'static str, Vec<&'static ActionRow>> = HashMap::new();
+    for row in PARTS.iter().flat_map(|part| part.actions) {
+        map.entry(row.name).or_default().push(row);
+    }
+    map
+});
+
+/// The action of this name (`set-var(*)` with the star) in a rule set.
+pub fn action(rule_set: RuleSets, name: &str) -> Option<&'static ActionRow> {
+    ACTIONS.get(name)?.iter().find(|row| row.rule_sets.contains(rule_set)).copied()
+}

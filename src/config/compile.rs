@@ -1,0 +1,394 @@
+//! A `Spec` becomes a `World`: names are resolved, sockets bound, and what has an identity is
+//! adopted from the `World` before (DESIGN: reload).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use crate::config::diagnostic::{Diagnostic, Diagnostics};
+use crate::config::outside::Outside;
+use crate::config::proxy::Mode;
+use crate::config::spec::{ProxyKind, ProxySpec, ServerSpec, Spec};
+use crate::flow::http::options::HttpOptions;
+use crate::flow::listener::bind::Listener;
+use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
+use crate::flow::server::pool::ServerPool;
+use crate::state::counters::Counters;
+use crate::state::server_status::{ServerAddress, ServerStatus, admin};
+use crate::state::stick_table::StickTable;
+use crate::state::world::{Backend, BackendState, Frontend, FrontendState, Proxy, Server, World};
+
+/// How a configuration is compiled.
+#[derive(Debug, Clone, Copy)]
+pub struct Purpose {
+    /// Whether listening sockets are opened; `-c` does not.
+    pub bind: bool,
+    /// CPUs this process may use.
+    pub cpus: usize,
+}
+
+/// A compilation in progress.
+pub struct Compiler<'a> {
+    /// What was written.
+    pub spec: &'a Spec,
+    /// The world outside.
+    pub outside: &'a mut dyn Outside,
+    /// What ran before, whose state is adopted.
+    pub previous: Option<&'a World>,
+    /// Where messages go.
+    pub diagnostics: &'a mut Diagnostics,
+    /// What for.
+    pub purpose: Purpose,
+    /// Stick tables by name.
+    pub tables: HashMap<String, Arc<StickTable>>,
+    names: HashMap<&'a str, Vec<usize>>,
+}
+
+/// Builds the `World`; `None` when an alert was added to the diagnostics.
+pub fn compile(
+    spec: &Spec,
+    outside: &mut dyn Outside,
+    previous: Option<&World>,
+    purpose: Purpose,
+    diagnostics: &mut Diagnostics,
+) -> Option<World> {
+    let mut names: HashMap<&str, Vec<usize>> = HashMap::new();
+    for (index, proxy) in spec.proxies.iter().enumerate() {
+        names.entry(&proxy.name).or_default().push(index);
+    }
+    let tables = HashMap::new();
+    let mut compiler = Compiler { spec, outside, previous, diagnostics, purpose, tables, names };
+    compiler.compile_tables();
+    let ids = compiler.proxy_ids();
+    let proxies: Vec<Proxy> = spec
+        .proxies
+        .iter()
+        .enumerate()
+        .map(|(index, proxy)| compiler.proxy(index, proxy, ids.get(index).copied().unwrap_or(0)))
+        .collect();
+    let hostname = compiler.outside.hostname();
+    let tables = compiler.tables;
+    if diagnostics.refused() {
+        return None;
+    }
+    let global = spec.global.compile(purpose.cpus, hostname);
+    Some(World { global, proxies, tables, notices: Vec::new() })
+}
+
+impl Compiler<'_> {
+    /// The index of a proxy by name, with the side that is wanted.
+    pub fn find(&self, name: &str, side: fn(ProxyKind) -> bool) -> Option<usize> {
+        let list = self.names.get(name)?;
+        list.iter().copied().find(|i| self.spec.proxies.get(*i).is_some_and(|p| side(p.kind)))
+    }
+
+    fn compile_tables(&mut self) {
+        for proxy in &self.spec.proxies {
+            if let Some(spec) = &proxy.stick_table {
+                let previous = self.previous.and_then(|w| w.tables.get(&proxy.name));
+                self.tables.insert(proxy.name.clone(), spec.compile(&proxy.name, previous));
+            }
+        }
+    }
+
+    /// Given ids stay; the others get the lowest free numbers in order.
+    fn proxy_ids(&self) -> Vec<u32> {
+        let given: Vec<_> = self.spec.proxies.iter().map(|p| p.basics.id).collect();
+        number(&given)
+    }
+
+    fn proxy(&mut self, index: usize, spec: &ProxySpec, id: u32) -> Proxy {
+        let mode = spec.basics.mode;
+        let mut rules = self.rules(spec);
+        rules.switching = self.switching(spec, mode, &rules.acls);
+        Proxy {
+            index,
+            name: spec.name.clone(),
+            kind: spec.kind,
+            id,
+            mode,
+            disabled: spec.basics.disabled,
+            description: spec.basics.description.clone(),
+            timeouts: spec.timeouts.compile(),
+            options: HttpOptions::compile(&spec.options, &spec.http),
+            rules,
+            log: spec.log.compile(spec, self),
+            error_pages: spec.error_pages.compile(),
+            stats: spec.stats.compile(spec, self),
+            frontend: spec.kind.has_frontend().then(|| self.frontend(index, spec)),
+            backend: spec.kind.has_backend().then(|| self.backend(spec)),
+            table: self.tables.get(&spec.name).cloned(),
+        }
+    }
+
+    fn rules(&mut self, spec: &ProxySpec) -> Rules {
+        let acls = condition::compile_acls(&spec.rules.acls);
+        Rules {
+            tcp_request_connection: self.rule_set(spec, RuleSets::TCP_REQUEST_CONNECTION, &acls),
+            tcp_request_session: self.rule_set(spec, RuleSets::TCP_REQUEST_SESSION, &acls),
+            tcp_request_content: self.rule_set(spec, RuleSets::TCP_REQUEST_CONTENT, &acls),
+            tcp_response_content: self.rule_set(spec, RuleSets::TCP_RESPONSE_CONTENT, &acls),
+            http_request: self.rule_set(spec, RuleSets::HTTP_REQUEST, &acls),
+            http_response: self.rule_set(spec, RuleSets::HTTP_RESPONSE, &acls),
+            http_after_response: self.rule_set(spec, RuleSets::HTTP_AFTER_RESPONSE, &acls),
+            switching: Vec::new(),
+            acls,
+        }
+    }
+
+    fn rule_set(
+        &mut self,
+        spec: &ProxySpec,
+        set: RuleSets,
+        acls: &[Arc<condition::Acl>],
+    ) -> Vec<Rule> {
+        let mut list = Vec::new();
+        for rule in spec.rules.of(set) {
+            match self.rule(rule, acls) {
+                Ok(rule) => list.push(rule),
+                Err(diagnostic) => self.diagnostics.push(diagnostic),
+            }
+        }
+        list
+    }
+
+    fn rule(
+        &mut self,
+        spec: &rules::RuleSpec,
+        acls: &[Arc<condition::Acl>],
+    ) -> Result<Rule, Diagnostic> {
+        let condition = spec.condition.as_ref().map(|c| condition::compile(c, acls)).transpose()?;
+        Ok(Rule { action: spec.action.compile(self)?, condition })
+    }
+
+    fn switching(
+        &mut self,
+        spec: &ProxySpec,
+        mode: Mode,
+        acls: &[Arc<condition::Acl>],
+    ) -> Vec<switch::Switch> {
+        let mut list = Vec::new();
+        for (backend, condition) in &spec.rules.switching.rules {
+            let condition = condition.as_ref().map(|c| condition::compile(c, acls)).transpose();
+            let found =
+                self.backend_named(spec, mode, backend, "unable to find required use_backend");
+            match (found, condition) {
+                (Some(backend), Ok(condition)) => list.push(switch::Switch { backend, condition }),
+                (_, Err(diagnostic)) => self.diagnostics.push(diagnostic),
+                (None, _) => {}
+            }
+        }
+        list
+    }
+
+    fn backend_named(
+        &mut self,
+        spec: &ProxySpec,
+        mode: Mode,
+        wanted: &switch::BackendName,
+        missing: &str,
+    ) -> Option<usize> {
+        let found = self.find(&wanted.name, ProxyKind::has_backend);
+        let kind = spec.kind.word();
+        let text = match found.and_then(|i| self.spec.proxies.get(i)) {
+            None => format!("{kind} '{}' : {missing}: '{}'.", spec.name, wanted.name),
+            Some(backend) if backend.basics.mode != mode => format!(
+                "{} {} '{}' ({}:{}) tries to use incompatible {} {} '{}' ({}:{}) in a 'use_backend' rule (see 'mode').",
+                mode.word(),
+                kind,
+                spec.name,
+                spec.place.file,
+                spec.place.line,
+                backend.basics.mode.word(),
+                backend.kind.word(),
+                backend.name,
+                backend.place.file,
+                backend.place.line,
+            ),
+            Some(_) => return found,
+        };
+        self.diagnostics.push(Diagnostic::alert(Some(&wanted.place), text));
+        None
+    }
+
+    fn frontend(&mut self, index: usize, spec: &ProxySpec) -> Frontend {
+        let default_backend = match &spec.rules.switching.default {
+            Some(wanted) => {
+                let missing = "unable to find required default_backend";
+                self.backend_named(spec, spec.basics.mode, wanted, missing)
+            }
+            None => spec.kind.has_backend().then_some(index),
+        };
+        let before = self.previous.and_then(|w| w.frontend(&spec.name));
+        let state = before.and_then(|p| p.frontend.as_ref()).map_or_else(
+            || {
+                Arc::new(FrontendState {
+                    counters: Counters::default(),
+                    maxconn: AtomicU32::new(0),
+                    paused: AtomicBool::new(false),
+                    stopped: AtomicBool::new(false),
+                })
+            },
+            |f| f.state.clone(),
+        );
+        state.maxconn.store(spec.basics.maxconn.unwrap_or(0), Relaxed);
+        let listeners =
+            if spec.basics.disabled { Vec::new() } else { self.listeners(index, spec, before) };
+        Frontend { listeners, default_backend, state }
+    }
+
+    fn listeners(
+        &mut self,
+        proxy: usize,
+        spec: &ProxySpec,
+        before: Option<&Proxy>,
+    ) -> Vec<Arc<Listener>> {
+        let mut list: Vec<Arc<Listener>> = Vec::new();
+        for bind in &spec.binds {
+            let listens = match bind.listens() {
+                Ok(listens) => listens,
+                Err(diagnostic) => {
+                    self.diagnostics.push(diagnostic);
+                    continue;
+                }
+            };
+            for listen in listens {
+                let id = bind.id.unwrap_or(list.len() as u32 + 1);
+                let name = bind.name.clone().unwrap_or_else(|| format!("sock-{id}"));
+                let old = before.and_then(|p| p.listeners().iter().find(|l| l.name == name));
+                let bound = self.open(spec, &listen);
+                list.push(Arc::new(Listener {
+                    id,
+                    proxy,
+                    listen,
+                    bound,
+                    maxconn: bind.maxconn.unwrap_or(0),
+                    counters: old.map_or_else(Arc::default, |l| l.counters.clone()),
+                    name,
+                }));
+            }
+        }
+        list
+    }
+
+    fn open(
+        &mut self,
+        spec: &ProxySpec,
+        listen: &crate::config::outside::Listen,
+    ) -> Option<crate::config::outside::Bound> {
+        if !self.purpose.bind {
+            return None;
+        }
+        let who = format!("Starting {} {}", spec.kind.word(), spec.name);
+        match self.outside.bind(listen) {
+            Ok(bound) => {
+                for warning in &bound.warnings {
+                    self.diagnostics.push(Diagnostic::warning(None, format!("{who}: {warning}")));
+                }
+                Some(bound)
+            }
+            Err(e) => {
+                self.diagnostics.push(Diagnostic::alert(None, format!("{who}: {e}")));
+                None
+            }
+        }
+    }
+
+    fn backend(&mut self, spec: &ProxySpec) -> Backend {
+        let before = self.previous.and_then(|w| w.backend(&spec.name));
+        let check = spec.check.compile(spec, self);
+        let given: Vec<_> = spec.servers.iter().map(|s| s.id).collect();
+        let ids = number(&given);
+        let servers: Vec<Server> = spec
+            .servers
+            .iter()
+            .enumerate()
+            .map(|(index, server)| {
+                let id = ids.get(index).copied().unwrap_or(0);
+                self.server(index, id, spec, server, before)
+            })
+            .collect();
+        let algorithm = spec.balance.algorithm();
+        let balancer = (algorithm.build)(&spec.balance.words, &servers);
+        let old = before.and_then(|p| p.backend.as_ref());
+        Backend {
+            balancer,
+            algorithm: algorithm.name,
+            retries: spec.basics.retries.unwrap_or(3),
+            redispatch: spec.http.redispatch.unwrap_or(0),
+            check,
+            fullconn: spec.basics.fullconn.unwrap_or(0),
+            queue: old.map_or_else(Arc::default, |b| b.queue.clone()),
+            state: old.map_or_else(
+                || {
+                    Arc::new(BackendState {
+                        counters: Counters::default(),
+                        status: ServerStatus::new(ServerAddress::None, 1),
+                    })
+                },
+                |b| b.state.clone(),
+            ),
+            servers,
+        }
+    }
+
+    fn server(
+        &mut self,
+        index: usize,
+        id: u32,
+        proxy: &ProxySpec,
+        spec: &ServerSpec,
+        before: Option<&Proxy>,
+    ) -> Server {
+        let old = before.and_then(|p| p.servers().iter().find(|s| s.name == spec.name));
+        let (address, host, port_offset) = match spec.resolve(proxy, self) {
+            Ok(found) => found,
+            Err(diagnostic) => {
+                self.diagnostics.push(diagnostic);
+                (ServerAddress::None, None, None)
+            }
+        };
+        let unchanged = old.filter(|o| o.spec == *spec);
+        let status =
+            unchanged.map_or_else(|| Arc::new(spec.fresh_status(&address)), |o| o.status.clone());
+        let same_address = old.filter(|o| **o.status.address.load() == address);
+        Server {
+            index,
+            name: spec.name.clone(),
+            id,
+            backup: spec.backup,
+            host,
+            port_offset,
+            maxqueue: spec.maxqueue.unwrap_or(0),
+            minconn: spec.minconn.unwrap_or(0),
+            pool_max: spec.pool_max_conn.and_then(|n| u32::try_from(n).ok()),
+            check: spec.check.compile(proxy, spec),
+            pool: same_address.map_or_else(|| Arc::new(ServerPool::default()), |o| o.pool.clone()),
+            queue: old.map_or_else(Arc::default, |o| o.queue.clone()),
+            status,
+            spec: spec.clone(),
+        }
+    }
+}
+
+impl ServerSpec {
+    /// The state of a server that starts.
+    fn fresh_status(&self, address: &ServerAddress) -> ServerStatus {
+        let status = ServerStatus::new(address.clone(), self.weight.unwrap_or(1));
+        status.maxconn.store(self.maxconn.unwrap_or(0), Relaxed);
+        if self.disabled {
+            status.set_admin(admin::CONFIG_MAINT, 0);
+        }
+        if *address == ServerAddress::None {
+            status.set_admin(admin::RESOLUTION_MAINT, 0);
+        }
+        status
+    }
+}
+
+/// Fills the gaps between given numbers with the lowest free ones, from 1.
+fn number(given: &[Option<u32>]) -> Vec<u32> {
+    let taken: std::collections::HashSet<u32> = given.iter().flatten().copied().collect();
+    let mut free = (1..).filter(|n| !taken.contains(n));
+    given.iter().map(|id| id.or_else(|| free.next()).unwrap_or(0)).collect()
+}

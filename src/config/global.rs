@@ -1,0 +1,305 @@
+//! The `global` section (manual 3): the process itself.
+
+use std::time::Duration;
+
+use crate::catalog::{Keyword, Part, Status};
+use crate::config::args::{Line, Parsed, TimeUnit, parse_lenient, parse_time};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::section::Sections;
+
+/// `global` as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GlobalSpec {
+    /// `daemon`
+    pub daemon: bool,
+    /// `master-worker`
+    pub master_worker: bool,
+    /// `maxconn`
+    pub maxconn: Option<u32>,
+    /// `nbthread`
+    pub nbthread: Option<u32>,
+    /// `nbproc`
+    pub nbproc: Option<u32>,
+    /// `user` or `uid`, resolved.
+    pub uid: Option<u32>,
+    /// `group` or `gid`, resolved.
+    pub gid: Option<u32>,
+    /// `chroot`
+    pub chroot: Option<String>,
+    /// `pidfile`
+    pub pidfile: Option<String>,
+    /// `description`
+    pub description: Option<String>,
+    /// `node`
+    pub node: Option<String>,
+    /// `ulimit-n`
+    pub ulimit_n: Option<u64>,
+    /// `hard-stop-after`
+    pub hard_stop_after: Option<Duration>,
+    /// `tune.bufsize`, in bytes.
+    pub bufsize: Option<usize>,
+    /// `tune.maxrewrite`, in bytes.
+    pub maxrewrite: Option<usize>,
+    /// `tune.http.maxhdr`
+    pub maxhdr: Option<usize>,
+}
+
+/// `global` of a running process.
+#[derive(Debug, Clone, Default)]
+pub struct Global {
+    /// What was written.
+    pub spec: GlobalSpec,
+    /// Connections the process serves at once.
+    pub maxconn: u32,
+    /// Threads that run traffic.
+    pub threads: usize,
+    /// The host's name, or `node`.
+    pub node: String,
+    /// Bytes of a buffer.
+    pub bufsize: usize,
+    /// Bytes of a buffer kept free for header edits.
+    pub maxrewrite: usize,
+    /// Headers a message may have.
+    pub maxhdr: usize,
+}
+
+impl GlobalSpec {
+    /// Fills in the defaults. `cpus` is how many this process may use.
+    pub fn compile(&self, cpus: usize, hostname: String) -> Global {
+        let bufsize = self.bufsize.unwrap_or(16_384);
+        Global {
+            maxconn: self.maxconn.unwrap_or(0),
+            threads: self.nbthread.map_or(cpus, |n| n as usize).clamp(1, 64),
+            node: self.node.clone().unwrap_or(hostname),
+            bufsize,
+            maxrewrite: self.maxrewrite.unwrap_or(1024).min(bufsize / 2),
+            maxhdr: self.maxhdr.unwrap_or(101),
+            spec: self.clone(),
+        }
+    }
+}
+
+fn number(line: &mut Line<'_>) -> Result<i64, Diagnostic> {
+    let name = line.keyword.name;
+    let word = line.required(&format!("'{name}' expects an integer argument."))?;
+    let value = parse_lenient(word.bytes());
+    line.end()?;
+    Ok(value)
+}
+
+fn count(line: &mut Line<'_>) -> Result<u32, Diagnostic> {
+    Ok(u32::try_from(number(line)?.max(0)).unwrap_or(u32::MAX))
+}
+
+fn text(line: &mut Line<'_>) -> Result<String, Diagnostic> {
+    let name = line.keyword.name;
+    let word = line.required(&format!("'{name}' expects an argument."))?.str().into_owned();
+    line.end()?;
+    Ok(word)
+}
+
+fn nbthread(line: &mut Line<'_>) -> Parsed {
+    let value = number(line)?;
+    if !(1..=64).contains(&value) {
+        return Err(line.alert(format!("'nbthread' value must be between 1 and 64 (was {value})")));
+    }
+    line.global().nbthread = u32::try_from(value).ok();
+    Ok(())
+}
+
+fn user(line: &mut Line<'_>) -> Parsed {
+    let name = text(line)?;
+    let uid = line.outside.user(&name);
+    line.global().uid = Some(
+        uid.ok_or_else(|| line.alert(format!("cannot find user id for '{name}' (0:Success)")))?,
+    );
+    Ok(())
+}
+
+fn group(line: &mut Line<'_>) -> Parsed {
+    let name = text(line)?;
+    let gid = line.outside.group(&name);
+    line.global().gid = Some(
+        gid.ok_or_else(|| line.alert(format!("cannot find group id for '{name}' (0:Success)")))?,
+    );
+    Ok(())
+}
+
+fn hard_stop_after(line: &mut Line<'_>) -> Parsed {
+    let word = text(line)?;
+    let time = parse_time(word.as_bytes(), TimeUnit::Milliseconds);
+    line.global().hard_stop_after = Some(time.map_err(|_| {
+        line.alert(format!("unexpected character in 'hard-stop-after' argument '{word}'"))
+    })?);
+    Ok(())
+}
+
+const GLOBAL: Keyword =
+    Keyword { sections: Sections::GLOBAL, status: Status::Planned, ..Keyword::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[
+        Keyword {
+            name: "chroot",
+            args: "<jail dir>",
+            doc: "Changes the root directory once everything is open.",
+            examples: &["chroot /var/empty"],
+            parse: |l| text(l).map(|t| l.global().chroot = Some(t)),
+            ..GLOBAL
+        },
+        Keyword {
+            name: "daemon",
+            doc: "Goes to the background.",
+            examples: &["daemon"],
+            parse: |l| {
+                l.global().daemon = true;
+                l.end()
+            },
+            ..GLOBAL
+        },
+        Keyword {
+            name: "description",
+            args: "<text>",
+            doc: "A text shown on the statistics page.",
+            examples: &["description Front door"],
+            parse: |l| {
+                let words: Vec<_> = l.rest().iter().map(|w| w.str().into_owned()).collect();
+                l.global().description = Some(words.join(" "));
+                Ok(())
+            },
+            ..GLOBAL
+        },
+        Keyword {
+            name: "gid",
+            args: "<number>",
+            doc: "The group to run as, by number.",
+            examples: &["gid 1000"],
+            parse: |l| count(l).map(|n| l.global().gid = Some(n)),
+            ..GLOBAL
+        },
+        Keyword {
+            name: "group",
+            args: "<group name>",
+            doc: "The group to run as, by name.",
+            examples: &["group root"],
+            parse: group,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "hard-stop-after",
+            args: "<time>",
+            doc: "How long a soft stop may take.",
+            examples: &["hard-stop-after 30s"],
+            parse: hard_stop_after,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "master-worker",
+            args: "[no-exit-on-failure]",
+            doc: "A master process keeps the rights and starts a worker.",
+            examples: &["master-worker"],
+            parse: |l| {
+                l.global().master_worker = true;
+                l.rest();
+                Ok(())
+            },
+            ..GLOBAL
+        },
+        Keyword {
+            name: "maxconn",
+            args: "<number>",
+            doc: "How many connections the process serves at once.",
+            examples: &["maxconn 2000"],
+            parse: |l| count(l).map(|n| l.global().maxconn = Some(n)),
+            status: Status::Works,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "nbproc",
+            args: "<number>",
+            doc: "Accepted as one process.",
+            examples: &["nbproc 1"],
+            parse: |l| count(l).map(|n| l.global().nbproc = Some(n)),
+            status: Status::NoEffect("one process serves on all threads"),
+            ..GLOBAL
+        },
+        Keyword {
+            name: "nbthread",
+            args: "<number>",
+            doc: "How many threads run traffic; by default one for each CPU.",
+            examples: &["nbthread 2"],
+            parse: nbthread,
+            status: Status::Works,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "node",
+            args: "<name>",
+            doc: "The name shown on the statistics page.",
+            examples: &["node lb1"],
+            parse: |l| text(l).map(|t| l.global().node = Some(t)),
+            ..GLOBAL
+        },
+        Keyword {
+            name: "pidfile",
+            args: "<file>",
+            doc: "Where the process writes its number.",
+            examples: &["pidfile /tmp/haproxy.pid"],
+            parse: |l| text(l).map(|t| l.global().pidfile = Some(t)),
+            ..GLOBAL
+        },
+        Keyword {
+            name: "tune.bufsize",
+            args: "<number>",
+            doc: "Bytes of a buffer; the heads of messages must fit in.",
+            examples: &["tune.bufsize 16384"],
+            parse: |l| count(l).map(|n| l.global().bufsize = Some(n as usize)),
+            status: Status::Works,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "tune.http.maxhdr",
+            args: "<number>",
+            doc: "Headers a message may have.",
+            examples: &["tune.http.maxhdr 101"],
+            parse: |l| count(l).map(|n| l.global().maxhdr = Some(n as usize)),
+            status: Status::Works,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "tune.maxrewrite",
+            args: "<number>",
+            doc: "Bytes of a buffer kept free for header edits.",
+            examples: &["tune.maxrewrite 1024"],
+            parse: |l| count(l).map(|n| l.global().maxrewrite = Some(n as usize)),
+            status: Status::Works,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "uid",
+            args: "<number>",
+            doc: "The user to run as, by number.",
+            examples: &["uid 1000"],
+            parse: |l| count(l).map(|n| l.global().uid = Some(n)),
+            ..GLOBAL
+        },
+        Keyword {
+            name: "ulimit-n",
+            args: "<number>",
+            doc: "File descriptors the process may have; computed when not given.",
+            examples: &["ulimit-n 4096"],
+            parse: |l| count(l).map(|n| l.global().ulimit_n = Some(n.into())),
+            ..GLOBAL
+        },
+        Keyword {
+            name: "user",
+            args: "<user name>",
+            doc: "The user to run as, by name.",
+            examples: &["user root"],
+            parse: user,
+            ..GLOBAL
+        },
+    ],
+    ..Part::NONE
+};

@@ -1,0 +1,194 @@
+//! What was written: plain data, no sockets, no files. Each family owns its part of it in its own
+//! file and has one line here.
+
+use crate::check::CheckSpec;
+use crate::config::diagnostic::Place;
+use crate::config::global::GlobalSpec;
+use crate::config::proxy::{OptionsSpec, ProxyBasicsSpec};
+use crate::config::section::Sections;
+use crate::control::stats::StatsSpec;
+use crate::flow::balance::BalanceSpec;
+use crate::flow::http::options::HttpSpec;
+pub use crate::flow::listener::bind::BindSpec;
+use crate::flow::log::LogSpec;
+use crate::flow::response::error_page::ErrorPagesSpec;
+use crate::flow::rules::RulesSpec;
+use crate::flow::server::options::ServerOptionsSpec;
+pub use crate::flow::server::options::ServerSpec;
+use crate::flow::session::timeouts::TimeoutsSpec;
+use crate::state::stick_table::StickTableSpec;
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spec {
+    /// The `global` sections together.
+    pub global: GlobalSpec,
+    /// The `defaults` section that the next proxy inherits from.
+    pub defaults: ProxySpec,
+    /// `frontend`, `backend` and `listen` sections, in their order.
+    pub proxies: Vec<ProxySpec>,
+    /// The other sections that were opened.
+    pub sections: Vec<NamedSection>,
+    /// Uses of names whose effect is not built yet.
+    pub planned: Vec<PlannedUse>,
+}
+
+impl Default for Spec {
+    fn default() -> Spec {
+        let start = Place { file: "".into(), line: 0, column: 0 };
+        Spec {
+            global: GlobalSpec::default(),
+            defaults: ProxySpec::defaults(String::new(), start),
+            proxies: Vec::new(),
+            sections: Vec::new(),
+            planned: Vec::new(),
+        }
+    }
+}
+
+impl Spec {
+    /// The proxy section opened last; the defaults before the first one.
+    pub fn current_proxy(&mut self) -> &mut ProxySpec {
+        self.proxies.last_mut().unwrap_or(&mut self.defaults)
+    }
+
+    /// Records the use of a name whose effect is not built yet.
+    pub fn note_planned(&mut self, name: &str, place: &Place) {
+        self.planned.push(PlannedUse { name: name.into(), place: place.clone() });
+    }
+}
+
+/// A use of a name whose effect is not built yet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedUse {
+    /// The name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A section that is neither `global` nor a proxy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedSection {
+    /// Which kind: one bit.
+    pub section: Sections,
+    /// Its name, empty when it has none.
+    pub name: String,
+    /// Where it begins.
+    pub place: Place,
+}
+
+/// The kinds of proxy section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProxyKind {
+    /// `defaults`
+    Defaults,
+    /// `frontend`
+    Frontend,
+    /// `listen`
+    Listen,
+    /// `backend`
+    Backend,
+}
+
+impl ProxyKind {
+    /// The kind that a section word opens.
+    pub fn of_section(section: Sections) -> Option<ProxyKind> {
+        match section {
+            Sections::DEFAULTS => Some(ProxyKind::Defaults),
+            Sections::FRONTEND => Some(ProxyKind::Frontend),
+            Sections::LISTEN => Some(ProxyKind::Listen),
+            Sections::BACKEND => Some(ProxyKind::Backend),
+            _ => None,
+        }
+    }
+
+    /// Whether it accepts connections.
+    pub fn has_frontend(self) -> bool {
+        matches!(self, ProxyKind::Frontend | ProxyKind::Listen)
+    }
+
+    /// Whether it has servers.
+    pub fn has_backend(self) -> bool {
+        matches!(self, ProxyKind::Backend | ProxyKind::Listen)
+    }
+
+    /// The word HAProxy uses for a section of this kind in messages.
+    pub fn word(self) -> &'static str {
+        match self {
+            ProxyKind::Defaults => "defaults",
+            ProxyKind::Frontend => "frontend",
+            ProxyKind::Listen => "proxy",
+            ProxyKind::Backend => "backend",
+        }
+    }
+}
+
+/// A `defaults`, `frontend`, `backend` or `listen` section.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProxySpec {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ProxyKind,
+    /// Where it begins.
+    pub place: Place,
+    /// Mode, limits, default backend.
+    pub basics: ProxyBasicsSpec,
+    /// HTTP options with arguments.
+    pub http: HttpSpec,
+    /// `option …` switches.
+    pub options: OptionsSpec,
+    /// `timeout …`
+    pub timeouts: TimeoutsSpec,
+    /// `bind`
+    pub binds: Vec<BindSpec>,
+    /// ACLs and rule sets.
+    pub rules: RulesSpec,
+    /// `balance`, `hash-type`
+    pub balance: BalanceSpec,
+    /// `default-server`
+    pub default_server: ServerOptionsSpec,
+    /// `server`
+    pub servers: Vec<ServerSpec>,
+    /// `option httpchk`, `http-check`, `tcp-check`
+    pub check: CheckSpec,
+    /// `log`, `log-format`, `log-tag`
+    pub log: LogSpec,
+    /// `errorfile` and its kin.
+    pub error_pages: ErrorPagesSpec,
+    /// `stats …`
+    pub stats: StatsSpec,
+    /// `stick-table`
+    pub stick_table: Option<StickTableSpec>,
+}
+
+impl ProxySpec {
+    /// A fresh `defaults` section.
+    pub fn defaults(name: String, place: Place) -> ProxySpec {
+        ProxySpec {
+            name,
+            kind: ProxyKind::Defaults,
+            place,
+            basics: ProxyBasicsSpec::default(),
+            http: HttpSpec::default(),
+            options: OptionsSpec::default(),
+            timeouts: TimeoutsSpec::default(),
+            binds: Vec::new(),
+            rules: RulesSpec::default(),
+            balance: BalanceSpec::default(),
+            default_server: ServerOptionsSpec::default(),
+            servers: Vec::new(),
+            check: CheckSpec::default(),
+            log: LogSpec::default(),
+            error_pages: ErrorPagesSpec::default(),
+            stats: StatsSpec::default(),
+            stick_table: None,
+        }
+    }
+
+    /// A new proxy that inherits from the defaults.
+    pub fn open(defaults: &ProxySpec, kind: ProxyKind, name: String, place: Place) -> ProxySpec {
+        ProxySpec { name, kind, place, ..defaults.clone() }
+    }
+}

@@ -1,0 +1,320 @@
+//! One message model for HTTP/1 and HTTP/2: a start line and an ordered list of fields in one
+//! buffer, names in lower case (RFC 9110 section 5). Rules, samples, logs and filters see only this.
+
+/// A range of the message's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    start: u32,
+    end: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Field {
+    name: Span,
+    value: Span,
+}
+
+/// An HTTP version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Version {
+    /// Major number.
+    pub major: u8,
+    /// Minor number.
+    pub minor: u8,
+}
+
+impl Version {
+    /// HTTP/1.0
+    pub const HTTP_10: Version = Version { major: 1, minor: 0 };
+    /// HTTP/1.1
+    pub const HTTP_11: Version = Version { major: 1, minor: 1 };
+}
+
+/// A request or response head. Empty until it is filled in; reused from one request to the next.
+#[derive(Debug, Clone, Default)]
+pub struct Message {
+    text: Vec<u8>,
+    fields: Vec<Field>,
+    /// The method, or nothing in a response.
+    method: Span,
+    /// The target as received, or the reason phrase in a response.
+    target: Span,
+    /// The version on the start line.
+    pub version: Version,
+    /// The status code; 0 in a request.
+    pub status: u16,
+}
+
+impl Message {
+    /// Forgets everything, keeps the memory.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.fields.clear();
+        self.method = Span::default();
+        self.target = Span::default();
+        self.version = Version::default();
+        self.status = 0;
+    }
+
+    /// Whether nothing has been filled in.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// Bytes of memory in use, for `show sess` and limits.
+    pub fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Span {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(bytes);
+        Span { start, end: self.text.len() as u32 }
+    }
+
+    fn keep_lower(&mut self, bytes: &[u8]) -> Span {
+        let span = self.keep(bytes);
+        if let Some(text) = self.text.get_mut(span.start as usize..) {
+            text.make_ascii_lowercase();
+        }
+        span
+    }
+
+    fn get_span(&self, span: Span) -> &[u8] {
+        self.text.get(span.start as usize..span.end as usize).unwrap_or_default()
+    }
+
+    /// Fills in a request's start line.
+    pub fn set_request_line(&mut self, method: &[u8], target: &[u8], version: Version) {
+        self.method = self.keep(method);
+        self.target = self.keep(target);
+        self.version = version;
+        self.status = 0;
+    }
+
+    /// Fills in a response's start line.
+    pub fn set_status_line(&mut self, version: Version, status: u16, reason: &[u8]) {
+        self.method = Span::default();
+        self.target = self.keep(reason);
+        self.version = version;
+        self.status = status;
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &[u8] {
+        self.get_span(self.method)
+    }
+
+    /// Changes the method.
+    pub fn set_method(&mut self, method: &[u8]) {
+        self.method = self.keep(method);
+    }
+
+    /// The request's target as it will be sent: path, absolute form, authority or `*`.
+    pub fn target(&self) -> &[u8] {
+        self.get_span(self.target)
+    }
+
+    /// Changes the target.
+    pub fn set_target(&mut self, target: &[u8]) {
+        self.target = self.keep(target);
+    }
+
+    /// The response's reason phrase.
+    pub fn reason(&self) -> &[u8] {
+        self.get_span(self.target)
+    }
+
+    /// The target from its path on, query included: what follows the authority in the absolute
+    /// form; `None` for `*` and the authority form.
+    pub fn path_and_query(&self) -> Option<&[u8]> {
+        let target = self.target();
+        match target.first() {
+            Some(b'/') => Some(target),
+            Some(b'*') | None => None,
+            Some(_) => {
+                let scheme = memchr::memmem::find(target, b"://")?;
+                let rest = target.get(scheme + 3..)?;
+                match memchr::memchr2(b'/', b'?', rest) {
+                    Some(at) if rest.get(at) == Some(&b'/') => rest.get(at..),
+                    _ => Some(b"/"),
+                }
+            }
+        }
+    }
+
+    /// The path without the query.
+    pub fn path(&self) -> Option<&[u8]> {
+        let path = self.path_and_query()?;
+        Some(memchr::memchr(b'?', path).map_or(path, |at| &path[..at]))
+    }
+
+    /// What follows the `?`.
+    pub fn query(&self) -> Option<&[u8]> {
+        let path = self.path_and_query()?;
+        memchr::memchr(b'?', path).and_then(|at| path.get(at + 1..))
+    }
+
+    /// Adds a field at the end; the name is lower-cased.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        let name = self.keep_lower(name);
+        let value = self.keep(value);
+        self.fields.push(Field { name, value });
+    }
+
+    /// Number of fields.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// All fields in their order: lower-case name, value without surrounding space.
+    pub fn fields(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> + ExactSizeIterator {
+        self.fields.iter().map(|f| (self.get_span(f.name), self.get_span(f.value)))
+    }
+
+    /// Whole values of the fields of this name (lower case), in their order.
+    pub fn values<'a>(&'a self, name: &'a [u8]) -> impl DoubleEndedIterator<Item = &'a [u8]> {
+        self.fields
+            .iter()
+            .filter(move |f| self.get_span(f.name) == name)
+            .map(|f| self.get_span(f.value))
+    }
+
+    /// The first field of this name (lower case), whole.
+    pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
+        let field = self.fields.iter().find(|f| self.get_span(f.name) == name)?;
+        Some(self.get_span(field.value))
+    }
+
+    /// Whether there is a field of this name.
+    pub fn has(&self, name: &[u8]) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The comma-separated elements of all fields of this name, quoted commas respected, without
+    /// surrounding space; empty elements are left out.
+    pub fn elements<'a>(&'a self, name: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.values(name).flat_map(Elements::new)
+    }
+
+    /// Whether a comma-separated field has this element, whatever the case.
+    pub fn has_element(&self, name: &[u8], element: &[u8]) -> bool {
+        self.fields
+            .iter()
+            .filter(|f| self.get_span(f.name) == name)
+            .flat_map(|f| Elements::new(self.get_span(f.value)))
+            .any(|e| e.eq_ignore_ascii_case(element))
+    }
+
+    /// Removes every field of this name (lower case); says whether there was one.
+    pub fn remove(&mut self, name: &[u8]) -> bool {
+        self.remove_if(|n, _| n == name)
+    }
+
+    /// Removes the fields for which `unwanted(name, value)` holds; says whether there was one.
+    pub fn remove_if(&mut self, mut unwanted: impl FnMut(&[u8], &[u8]) -> bool) -> bool {
+        let before = self.fields.len();
+        let text = &self.text;
+        let get = |s: Span| text.get(s.start as usize..s.end as usize).unwrap_or_default();
+        self.fields.retain(|f| !unwanted(get(f.name), get(f.value)));
+        before != self.fields.len()
+    }
+
+    /// Removes every field of this name, then adds one.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        let lower = name.to_ascii_lowercase();
+        self.remove(&lower);
+        self.add(&lower, value);
+    }
+
+    /// Changes the value of the field at `index` (its place in `fields`).
+    pub fn set_value(&mut self, index: usize, value: &[u8]) {
+        let value = self.keep(value);
+        if let Some(field) = self.fields.get_mut(index) {
+            field.value = value;
+        }
+    }
+}
+
+/// Comma-separated elements of a value.
+pub struct Elements<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Elements<'a> {
+    /// Elements of one field's value.
+    pub fn new(value: &'a [u8]) -> Elements<'a> {
+        Elements { rest: value }
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while !self.rest.is_empty() {
+            let end = element_end(self.rest);
+            let (element, rest) = self.rest.split_at(end);
+            self.rest = rest.get(1..).unwrap_or_default();
+            let element = element.trim_ascii();
+            if !element.is_empty() {
+                return Some(element);
+            }
+        }
+        None
+    }
+}
+
+/// Index of the first comma outside quotes, or the length.
+fn element_end(value: &[u8]) -> usize {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, byte) in value.iter().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted => return at,
+            _ => {}
+        }
+    }
+    value.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(target: &[u8]) -> Message {
+        let mut message = Message::default();
+        message.set_request_line(b"GET", target, Version::HTTP_11);
+        message
+    }
+
+    #[test]
+    fn path_and_query_of_every_target_form() {
+        let path = |t: &[u8]| request(t).path().map(<[u8]>::to_vec);
+        assert_eq!(path(b"/a/b?c=d"), Some(b"/a/b".to_vec()));
+        assert_eq!(path(b"http://x.y/a?z"), Some(b"/a".to_vec()));
+        assert_eq!(path(b"http://x.y"), Some(b"/".to_vec()));
+        assert_eq!(path(b"*"), None);
+        assert_eq!(path(b"x.y:443"), None);
+        assert_eq!(request(b"/a?b?c").query(), Some(&b"b?c"[..]));
+    }
+
+    #[test]
+    fn fields_keep_their_order_and_lose_their_case() {
+        let mut m = request(b"/");
+        m.add(b"Host", b"x");
+        m.add(b"Accept", b"a, b");
+        m.add(b"ACCEPT", b"\"c,d\",e");
+        let names: Vec<_> = m.fields().map(|(n, _)| n.to_vec()).collect();
+        assert_eq!(names, [b"host".to_vec(), b"accept".to_vec(), b"accept".to_vec()]);
+        let elements: Vec<_> = m.elements(b"accept").collect();
+        assert_eq!(elements, [&b"a"[..], b"b", b"\"c,d\"", b"e"]);
+        m.set(b"Accept", b"z");
+        assert_eq!(m.values(b"accept").collect::<Vec<_>>(), [b"z"]);
+        assert!(m.remove(b"host"));
+        assert!(!m.has(b"host"));
+    }
+}

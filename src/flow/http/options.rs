@@ -1,0 +1,288 @@
+//! `option …` switches that change how HTTP is handled, and what they become in a running proxy
+//! (manual 4.2, "option …").
+
+use crate::catalog::{Keyword, Part, Status};
+use crate::config::args::{Inversion, Line, Parsed};
+use crate::config::proxy::{OptionsSpec, switch_option};
+use crate::config::section::Sections;
+
+/// When a connection to a server may serve another client's request (`http-reuse`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reuse {
+    /// Never.
+    Never,
+    /// Not for a client's first request, which could not be repeated if it failed.
+    #[default]
+    Safe,
+    /// Also for first requests, on connections that have served several.
+    Aggressive,
+    /// Always.
+    Always,
+}
+
+/// Whether connections are kept after a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KeepAlive {
+    /// Both sides are kept.
+    #[default]
+    Both,
+    /// The server's side is closed (`option http-server-close`).
+    ClientOnly,
+    /// Both are closed (`option httpclose`).
+    Neither,
+}
+
+/// `option forwardfor` as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ForwardFor {
+    /// The header's name in lower case.
+    pub header: String,
+    /// Clients for which it is not added.
+    pub except: Option<(std::net::IpAddr, u8)>,
+    /// Only when the request has none.
+    pub if_none: bool,
+}
+
+/// Switches of a running proxy.
+#[derive(Debug, Clone, Default)]
+pub struct HttpOptions {
+    /// `option httpclose`, `option http-server-close`
+    pub keep_alive: KeepAlive,
+    /// `http-reuse`
+    pub reuse: Reuse,
+    /// `option forwardfor`
+    pub forward_for: Option<ForwardFor>,
+    /// `option abortonclose`
+    pub abort_on_close: bool,
+    /// `option allbackups`
+    pub all_backups: bool,
+    /// `option logasap`
+    pub log_asap: bool,
+    /// `option dontlognull`
+    pub dont_log_null: bool,
+    /// `option dontlog-normal`
+    pub dont_log_normal: bool,
+    /// `option log-health-checks`
+    pub log_health_checks: bool,
+    /// `option log-separate-errors`
+    pub log_separate_errors: bool,
+    /// `option http-ignore-probes`
+    pub ignore_probes: bool,
+    /// `option http-no-delay`
+    pub no_delay: bool,
+    /// `option accept-invalid-http-request`
+    pub accept_invalid_request: bool,
+    /// `option accept-invalid-http-response`
+    pub accept_invalid_response: bool,
+    /// `option prefer-last-server`
+    pub prefer_last_server: bool,
+    /// `option persist`
+    pub persist: bool,
+    /// `option splice-request` or `-auto`
+    pub splice_request: bool,
+    /// `option splice-response` or `-auto`
+    pub splice_response: bool,
+    /// `option tcpka`, `option clitcpka`
+    pub client_keepalive: bool,
+    /// `option tcpka`, `option srvtcpka`
+    pub server_keepalive: bool,
+}
+
+impl HttpOptions {
+    /// Gathers the switches that were written.
+    pub fn compile(options: &OptionsSpec, http: &HttpSpec) -> HttpOptions {
+        let on = |name| options.is_on(name);
+        let auto = on("splice-auto");
+        HttpOptions {
+            keep_alive: http.keep_alive.unwrap_or_default(),
+            reuse: http.reuse.unwrap_or_default(),
+            forward_for: http.forward_for.clone(),
+            abort_on_close: on("abortonclose"),
+            all_backups: on("allbackups"),
+            log_asap: on("logasap"),
+            dont_log_null: on("dontlognull"),
+            dont_log_normal: on("dontlog-normal"),
+            log_health_checks: on("log-health-checks"),
+            log_separate_errors: on("log-separate-errors"),
+            ignore_probes: on("http-ignore-probes"),
+            no_delay: on("http-no-delay"),
+            accept_invalid_request: on("accept-invalid-http-request"),
+            accept_invalid_response: on("accept-invalid-http-response"),
+            prefer_last_server: on("prefer-last-server"),
+            persist: on("persist"),
+            splice_request: auto || on("splice-request"),
+            splice_response: auto || on("splice-response"),
+            client_keepalive: on("tcpka") || on("clitcpka"),
+            server_keepalive: on("tcpka") || on("srvtcpka"),
+        }
+    }
+}
+
+/// HTTP options with arguments, or that exclude each other, as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HttpSpec {
+    /// The connection mode written last.
+    pub keep_alive: Option<KeepAlive>,
+    /// `http-reuse`
+    pub reuse: Option<Reuse>,
+    /// `option forwardfor`
+    pub forward_for: Option<ForwardFor>,
+    /// `option redispatch`: every so many retries; negative counts from the end.
+    pub redispatch: Option<i32>,
+}
+
+fn connection_mode(line: &mut Line<'_>) -> Parsed {
+    line.end()?;
+    let wanted = match line.keyword.name {
+        "option httpclose" | "option forceclose" => KeepAlive::Neither,
+        "option http-server-close" => KeepAlive::ClientOnly,
+        _ => KeepAlive::Both,
+    };
+    let plain = line.inversion == Inversion::Plain;
+    let current = &mut line.proxy().http.keep_alive;
+    if plain {
+        *current = Some(wanted);
+    } else if *current == Some(wanted) {
+        *current = None;
+    }
+    Ok(())
+}
+
+fn forwardfor(line: &mut Line<'_>) -> Parsed {
+    if line.inversion != Inversion::Plain {
+        line.proxy().http.forward_for = None;
+        return line.end();
+    }
+    let mut spec = ForwardFor { header: "x-forwarded-for".into(), except: None, if_none: false };
+    while let Some(word) = line.word() {
+        match &*word.str() {
+            "except" => {
+                let Some(network) = line.word() else {
+                    return Err(line.alert("'option forwardfor except' expects <address>[/mask] as argument."));
+                };
+                let network = crate::sample::pattern::network(&network.str());
+                spec.except = Some(network.map_err(|_| {
+                    line.alert("'option forwardfor except' expects <address>[/mask] as argument.")
+                })?);
+            }
+            "header" => {
+                let name = line
+                    .required("'option forwardfor header' expects <header_name> as argument.")?;
+                spec.header = name.str().to_ascii_lowercase();
+            }
+            "if-none" => spec.if_none = true,
+            _ => return Err(line.alert("'option forwardfor' only supports optional values: 'except', 'header' and 'if-none'.")),
+        }
+    }
+    line.proxy().http.forward_for = Some(spec);
+    Ok(())
+}
+
+fn redispatch(line: &mut Line<'_>) -> Parsed {
+    let interval = match line.word() {
+        None => -1,
+        Some(word) => match word.str().parse() {
+            Ok(number) => number,
+            Err(_) => {
+                return Err(line.alert(format!(
+                    "'option redispatch' expects an integer argument, got '{word}'."
+                )));
+            }
+        },
+    };
+    line.end()?;
+    let on = line.inversion == Inversion::Plain;
+    line.proxy().http.redispatch = on.then_some(interval);
+    Ok(())
+}
+
+fn http_reuse(line: &mut Line<'_>) -> Parsed {
+    let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    line.proxy().http.reuse = Some(match word.as_str() {
+        "never" => Reuse::Never,
+        "safe" => Reuse::Safe,
+        "aggressive" => Reuse::Aggressive,
+        "always" => Reuse::Always,
+        _ => {
+            return Err(
+                line.alert("'http-reuse' only supports 'never', 'safe', 'aggressive', 'always'.")
+            );
+        }
+    });
+    line.end()
+}
+
+const MODE: Keyword = Keyword {
+    sections: Sections::PROXIES,
+    negatable: true,
+    status: Status::Works,
+    parse: connection_mode,
+    ..Keyword::NEW
+};
+
+const SWITCH: Keyword =
+    Keyword { negatable: true, status: Status::Works, parse: switch_option, ..Keyword::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[
+        Keyword {
+            name: "http-reuse",
+            sections: Sections::BACKENDS,
+            args: "{ never | safe | aggressive | always }",
+            doc: "When a connection to a server may serve another client's request.",
+            examples: &["http-reuse safe"],
+            status: Status::Works,
+            parse: http_reuse,
+            ..Keyword::NEW
+        },
+        Keyword {
+            name: "option allbackups",
+            sections: Sections::BACKENDS,
+            doc: "Uses all backup servers together instead of the first one that is up.",
+            examples: &["option allbackups"],
+            ..SWITCH
+        },
+        Keyword {
+            name: "option forwardfor",
+            sections: Sections::PROXIES,
+            args: "[ except <network> ] [ header <name> ] [ if-none ]",
+            negatable: true,
+            doc: "Adds a header with the client's address to requests.",
+            examples: &["option forwardfor except 127.0.0.0/8 header X-Client"],
+            status: Status::Works,
+            parse: forwardfor,
+            ..Keyword::NEW
+        },
+        Keyword {
+            name: "option http-keep-alive",
+            doc: "Keeps the connections on both sides between requests, as is the default.",
+            examples: &["option http-keep-alive"],
+            ..MODE
+        },
+        Keyword {
+            name: "option http-server-close",
+            doc: "Closes the server's connection after each response, keeps the client's.",
+            examples: &["option http-server-close"],
+            ..MODE
+        },
+        Keyword {
+            name: "option httpclose",
+            doc: "Closes both connections after each response.",
+            examples: &["option httpclose"],
+            ..MODE
+        },
+        Keyword {
+            name: "option redispatch",
+            sections: Sections::BACKENDS,
+            args: "[<interval>]",
+            negatable: true,
+            doc: "Retries on another server, each so many retries, by default at the last one.",
+            examples: &["option redispatch"],
+            status: Status::Works,
+            parse: redispatch,
+            ..Keyword::NEW
+        },
+    ],
+    ..Part::NONE
+};

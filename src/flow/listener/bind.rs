@@ -1,0 +1,312 @@
+//! `bind`: where a frontend listens (manual 4.2 "bind" and 5.1). In comes the line, out come the
+//! sockets to ask for.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::catalog::{self, BindOption, Keyword, Part, Status};
+use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
+use crate::config::args::{Line, OptionLine, Parsed, parse_lenient, parse_number};
+use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::outside::{Bound, Listen, ListenAddress, ListenOptions};
+use crate::config::section::Sections;
+use crate::state::counters::Counters;
+
+/// One `bind` line as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BindSpec {
+    /// Its addresses, in their order.
+    pub addresses: Vec<AddressSpec>,
+    /// Where it stands.
+    pub place: Place,
+    /// The socket's options; users and groups are resolved already.
+    pub options: ListenOptions,
+    /// `name`
+    pub name: Option<String>,
+    /// `id`
+    pub id: Option<u32>,
+    /// `maxconn`
+    pub maxconn: Option<u32>,
+    /// `nice`, -1024 to 1024; lower is sooner.
+    pub level: Option<String>,
+}
+
+/// A socket a frontend listens on.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its name: `name`, or `sock-1`, `sock-2` …
+    pub name: String,
+    /// `id`, given or counted within the frontend.
+    pub id: u32,
+    /// Index of its frontend in `World::proxies`.
+    pub proxy: usize,
+    /// What was asked for.
+    pub listen: Listen,
+    /// The open socket; `None` when only checking a configuration.
+    pub bound: Option<Bound>,
+    /// `maxconn`; 0 for none.
+    pub maxconn: u32,
+    /// Statistics, shared from one `World` to the next by name.
+    pub counters: Arc<Counters>,
+}
+
+impl BindSpec {
+    /// The sockets of this line: one for each address and each port.
+    pub fn listens(&self) -> Result<Vec<Listen>, Diagnostic> {
+        let mut list = Vec::new();
+        for address in &self.addresses {
+            match address {
+                AddressSpec::Unix(path) => list.push(ListenAddress::Unix(path.clone())),
+                AddressSpec::Abstract(name) => list.push(ListenAddress::Abstract(name.clone())),
+                AddressSpec::Inherited(fd) => list.push(ListenAddress::Inherited(*fd)),
+                AddressSpec::Inet {
+                    host: HostSpec::Literal(ip),
+                    ports: PortsSpec::Range(low, high),
+                } => {
+                    list.extend(
+                        (*low..=*high).map(|p| ListenAddress::Tcp(SocketAddr::new(*ip, p))),
+                    );
+                }
+                AddressSpec::Inet { .. } => {}
+            }
+        }
+        let listen = |address| Listen { address, options: self.options.clone() };
+        Ok(list.into_iter().map(listen).collect())
+    }
+}
+
+fn bind(line: &mut Line<'_>) -> Parsed {
+    let word = line.required(
+        "'bind' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.",
+    )?;
+    let text = word.str().into_owned();
+    let place = line.last_place();
+    let mut addresses = Vec::new();
+    for part in text.split(',') {
+        let mut address =
+            AddressSpec::parse(part).map_err(|e| line.alert(format!("'bind' : {e}")))?;
+        if let AddressSpec::Inet { host, ports } = &mut address {
+            match &*ports {
+                PortsSpec::Range(low, high) if low <= high => {}
+                PortsSpec::None => {
+                    return Err(line.alert(format!("'bind' : missing port number in '{part}'")));
+                }
+                _ => return Err(line.alert(format!("'bind' : invalid port range '{part}'"))),
+            }
+            if let HostSpec::Name(name, family) = host {
+                let found = line.outside.resolve(name).unwrap_or_default();
+                let wanted = found.into_iter().find(|ip| match family {
+                    None => true,
+                    Some(crate::config::address::Family::V4) => ip.is_ipv4(),
+                    Some(crate::config::address::Family::V6) => ip.is_ipv6(),
+                });
+                let Some(ip) = wanted else {
+                    return Err(
+                        line.alert(format!("'bind' : invalid address: '{name}' in '{part}'"))
+                    );
+                };
+                *host = HostSpec::Literal(ip);
+            }
+        }
+        addresses.push(address);
+    }
+    let mut spec = BindSpec {
+        addresses,
+        place,
+        options: ListenOptions::default(),
+        name: None,
+        id: None,
+        maxconn: None,
+        level: None,
+    };
+    while let Some(word) = line.word() {
+        let Some(row) = catalog::bind_option(&word.str()) else {
+            let text = word.str();
+            return Err(
+                line.alert(format!("'bind {}' unknown keyword '{text}'.", spec.addresses_text()))
+            );
+        };
+        if row.status == Status::Planned {
+            let place = line.words.place.clone();
+            line.spec.note_planned(&format!("bind {}", row.name), &place);
+        }
+        let mut option = line.option(row.name, format!("bind {text}"));
+        (row.parse)(&mut option, &mut spec)?;
+        line.words = option.words;
+    }
+    line.proxy().binds.push(spec);
+    Ok(())
+}
+
+impl BindSpec {
+    fn addresses_text(&self) -> String {
+        self.addresses.iter().map(|a| format!("{a:?}")).collect::<Vec<_>>().join(",")
+    }
+}
+
+fn text(line: &mut OptionLine<'_, '_>, what: &str) -> Result<String, Diagnostic> {
+    let name = line.name;
+    Ok(line.required(&format!("'{name}' : missing {what}"))?.str().into_owned())
+}
+
+fn number(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
+    let value = parse_lenient(text(line, "value")?.as_bytes());
+    let name = line.name;
+    u32::try_from(value)
+        .ok()
+        .filter(|v| *v > 0)
+        .ok_or_else(|| line.alert(format!("'{name}' : invalid value {value}, must be > 0")))
+}
+
+fn user(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
+    let name = text(line, "user name")?;
+    let uid = line.outside.user(&name);
+    bind.options.uid =
+        Some(uid.ok_or_else(|| line.alert(format!("'user' : '{name}' is not a valid user")))?);
+    Ok(())
+}
+
+fn group(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
+    let name = text(line, "group name")?;
+    let gid = line.outside.group(&name);
+    bind.options.gid =
+        Some(gid.ok_or_else(|| line.alert(format!("'group' : '{name}' is not a valid group")))?);
+    Ok(())
+}
+
+fn mode(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
+    let word = text(line, "mode (octal integer expected)")?;
+    bind.options.mode = u32::from_str_radix(&word, 8).ok();
+    Ok(())
+}
+
+const BIND: BindOption = BindOption { status: Status::Works, ..BindOption::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[Keyword {
+        name: "bind",
+        sections: Sections::FRONTEND.and(Sections::LISTEN),
+        args: "[<address>]:<port_range> [, ...] [<option>...]",
+        doc: "Listens on these addresses.",
+        examples: &["bind 127.0.0.1:8080"],
+        status: Status::Works,
+        parse: bind,
+        ..Keyword::NEW
+    }],
+    bind_options: &[
+        BindOption {
+            name: "backlog",
+            args: "<backlog>",
+            doc: "How many connections the kernel holds until they are accepted.",
+            examples: &["backlog 512"],
+            parse: |line, bind| number(line).map(|n| bind.options.backlog = Some(n)),
+            ..BIND
+        },
+        BindOption {
+            name: "gid",
+            args: "<gid>",
+            doc: "The group of a unix socket, by number.",
+            examples: &["gid 1000"],
+            parse: |line, bind| {
+                bind.options.gid = parse_number(text(line, "value")?.as_bytes());
+                Ok(())
+            },
+            ..BIND
+        },
+        BindOption {
+            name: "group",
+            args: "<group>",
+            doc: "The group of a unix socket, by name.",
+            examples: &["group root"],
+            parse: group,
+            ..BIND
+        },
+        BindOption {
+            name: "id",
+            args: "<id>",
+            doc: "The socket's number in statistics.",
+            examples: &["id 7"],
+            parse: |line, bind| number(line).map(|n| bind.id = Some(n)),
+            ..BIND
+        },
+        BindOption {
+            name: "interface",
+            args: "<interface>",
+            doc: "Listens only on this network interface.",
+            examples: &["interface lo"],
+            parse: |line, bind| {
+                bind.options.interface = Some(text(line, "interface name")?);
+                Ok(())
+            },
+            ..BIND
+        },
+        BindOption {
+            name: "maxconn",
+            args: "<maxconn>",
+            doc: "How many connections this socket serves at once.",
+            examples: &["maxconn 100"],
+            parse: |line, bind| number(line).map(|n| bind.maxconn = Some(n)),
+            ..BIND
+        },
+        BindOption {
+            name: "mode",
+            args: "<mode>",
+            doc: "The access rights of a unix socket, in octal.",
+            examples: &["mode 600"],
+            parse: mode,
+            ..BIND
+        },
+        BindOption {
+            name: "name",
+            args: "<name>",
+            doc: "The socket's name in statistics.",
+            examples: &["name http-in"],
+            parse: |line, bind| {
+                bind.name = Some(text(line, "name")?);
+                Ok(())
+            },
+            ..BIND
+        },
+        BindOption {
+            name: "uid",
+            args: "<uid>",
+            doc: "The user of a unix socket, by number.",
+            examples: &["uid 1000"],
+            parse: |line, bind| {
+                bind.options.uid = parse_number(text(line, "value")?.as_bytes());
+                Ok(())
+            },
+            ..BIND
+        },
+        BindOption {
+            name: "user",
+            args: "<user>",
+            doc: "The user of a unix socket, by name.",
+            examples: &["user root"],
+            parse: user,
+            ..BIND
+        },
+        BindOption {
+            name: "v4v6",
+            doc: "An IPv6 socket takes IPv4 connections too.",
+            examples: &["v4v6"],
+            parse: |_, bind| {
+                bind.options.v6only = Some(false);
+                Ok(())
+            },
+            ..BIND
+        },
+        BindOption {
+            name: "v6only",
+            doc: "An IPv6 socket takes no IPv4 connections.",
+            examples: &["v6only"],
+            parse: |_, bind| {
+                bind.options.v6only = Some(true);
+                Ok(())
+            },
+            ..BIND
+        },
+    ],
+    ..Part::NONE
+};

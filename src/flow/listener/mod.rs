@@ -1,0 +1,4 @@
+//! Where connections come in: `bind` lines, accepting, the first checks.
+
+pub mod accept;
+pub mod bind;

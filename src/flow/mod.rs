@@ -1,0 +1,20 @@
+//! A connection passes through. Read in this order.
+
+pub mod phase;
+pub mod threads;
+
+pub mod listener;
+
+pub mod session;
+
+pub mod http;
+
+pub mod rules;
+
+pub mod balance;
+
+pub mod server;
+
+pub mod response;
+
+pub mod log;

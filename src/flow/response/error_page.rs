@@ -1,0 +1,145 @@
+//! Pages for errors (manual 4.2 "errorfile" and 8.?; built-in pages): HAProxy's status, or the
+//! operator's own file.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::catalog::{Keyword, Part, Status};
+use crate::config::args::{Line, Parsed};
+use crate::config::section::Sections;
+
+/// Statuses that have a page.
+pub const STATUSES: &[u16] =
+    &[200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 425, 429, 500, 501, 502, 503, 504];
+
+/// `errorfile` lines as written, with the files' contents.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ErrorPagesSpec {
+    /// Status to path and content.
+    pub files: BTreeMap<u16, (String, Arc<[u8]>)>,
+}
+
+/// Pages of a running proxy.
+#[derive(Debug, Default)]
+pub struct ErrorPages {
+    pages: BTreeMap<u16, Arc<[u8]>>,
+}
+
+impl ErrorPagesSpec {
+    /// The pages of a running proxy.
+    pub fn compile(&self) -> ErrorPages {
+        let pages = self.files.iter().map(|(status, (_, content))| (*status, content.clone()));
+        ErrorPages { pages: pages.collect() }
+    }
+}
+
+impl ErrorPages {
+    /// The operator's page: a whole response, sent as it stands.
+    pub fn get(&self, status: u16) -> Option<&Arc<[u8]>> {
+        self.pages.get(&status)
+    }
+}
+
+/// Reason phrases of the statuses we answer with ourselves.
+pub fn reason(status: u16) -> &'static str {
+    match status {
+        100 => "Continue",
+        101 => "Switching Protocols",
+        103 => "Early Hints",
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        206 => "Partial Content",
+        300 => "Multiple Choices",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Payload Too Large",
+        425 => "Too Early",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Other",
+    }
+}
+
+/// The built-in page: title and text, as HAProxy's users know them.
+pub fn built_in(status: u16) -> (String, String) {
+    let title = match status {
+        400 => "Bad request",
+        407 => "Unauthorized",
+        408 => "Request Time-out",
+        503 => "Service Unavailable",
+        504 => "Gateway Time-out",
+        other => reason(other),
+    };
+    let text = match status {
+        200 => "OK",
+        400 => "Your browser sent an invalid request.",
+        401 | 407 => "You need a valid user and password to access this content.",
+        403 => "Request forbidden by administrative rules.",
+        404 => "The resource could not be found.",
+        405 => {
+            "A request was made of a resource using a request method not supported by that resource"
+        }
+        408 => "Your browser didn't send a complete request in time.",
+        410 => "The resource is no longer available and will not be available again.",
+        413 => "The request entity exceeds the maximum allowed.",
+        425 => "Your browser sent early data.",
+        429 => "You have sent too many requests in a given amount of time.",
+        500 => "An internal server error occurred.",
+        501 => ".\nThe server does not support the functionality required to fulfill the request.",
+        502 => "The server returned an invalid or incomplete response.",
+        503 => "No server is available to handle this request.",
+        _ => "The server didn't respond in time.",
+    };
+    (format!("{status} {title}"), text.to_owned())
+}
+
+fn errorfile(line: &mut Line<'_>) -> Parsed {
+    let (Some(code), Some(path)) = (line.word(), line.word()) else {
+        return Err(line.alert("'errorfile': expects <status_code> and <file> as arguments."));
+    };
+    let Some(status) = code.str().parse().ok().filter(|s| STATUSES.contains(s)) else {
+        return Err(line.alert(format!("'errorfile': status code '{code}' not handled, ignored.")));
+    };
+    let path = path.str().into_owned();
+    line.end()?;
+    let content = line
+        .outside
+        .read_file(Path::new(&path))
+        .map_err(|e| line.alert(format!("'errorfile': error opening file '{path}': {e}.")))?;
+    line.proxy().error_pages.files.insert(status, (path, content));
+    Ok(())
+}
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[Keyword {
+        name: "errorfile",
+        sections: Sections::PROXIES,
+        args: "<code> <file>",
+        doc: "Answers errors of this status with the file's content, a whole HTTP response.",
+        examples: &["errorfile 503 /dev/null"],
+        status: Status::Works,
+        parse: errorfile,
+        ..Keyword::NEW
+    }],
+    ..Part::NONE
+};

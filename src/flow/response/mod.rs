@@ -1,0 +1,3 @@
+//! The way back: pages of our own, and what happens to a server's response.
+
+pub mod error_page;

@@ -1,0 +1,291 @@
+//! Rules: in comes a stream at a checkpoint, out comes a verdict (manual 4.2, "http-request" and
+//! its kin). One file an action; `condition` decides whether a rule applies.
+
+pub mod condition;
+pub mod deny;
+pub mod header;
+pub mod redirect;
+pub mod reply;
+pub mod switch;
+pub mod track;
+
+use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use crate::catalog;
+use crate::config::args::{Line, Parsed, Words};
+use crate::config::compile::Compiler;
+use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::outside::Outside;
+use crate::config::spec::PlannedUse;
+use crate::config::words::Word;
+use crate::flow::phase::Phase;
+use crate::flow::session::Stream;
+use condition::{Acl, AclSpec, Condition, ConditionSpec};
+
+/// A set of rule sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RuleSets(u16);
+
+impl RuleSets {
+    /// `tcp-request connection`
+    pub const TCP_REQUEST_CONNECTION: RuleSets = RuleSets(1);
+    /// `tcp-request session`
+    pub const TCP_REQUEST_SESSION: RuleSets = RuleSets(1 << 1);
+    /// `tcp-request content`
+    pub const TCP_REQUEST_CONTENT: RuleSets = RuleSets(1 << 2);
+    /// `tcp-response content`
+    pub const TCP_RESPONSE_CONTENT: RuleSets = RuleSets(1 << 3);
+    /// `http-request`
+    pub const HTTP_REQUEST: RuleSets = RuleSets(1 << 4);
+    /// `http-response`
+    pub const HTTP_RESPONSE: RuleSets = RuleSets(1 << 5);
+    /// `http-after-response`
+    pub const HTTP_AFTER_RESPONSE: RuleSets = RuleSets(1 << 6);
+
+    /// The directive that adds to a rule set.
+    pub const NAMES: &[(&str, RuleSets)] = &[
+        ("tcp-request connection", Self::TCP_REQUEST_CONNECTION),
+        ("tcp-request session", Self::TCP_REQUEST_SESSION),
+        ("tcp-request content", Self::TCP_REQUEST_CONTENT),
+        ("tcp-response content", Self::TCP_RESPONSE_CONTENT),
+        ("http-request", Self::HTTP_REQUEST),
+        ("http-response", Self::HTTP_RESPONSE),
+        ("http-after-response", Self::HTTP_AFTER_RESPONSE),
+    ];
+
+    /// Both together.
+    pub const fn and(self, other: RuleSets) -> RuleSets {
+        RuleSets(self.0 | other.0)
+    }
+
+    /// Whether every rule set of `other` is in this one.
+    pub const fn contains(self, other: RuleSets) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The directive of a single rule set.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, set)| *set == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// What a rule decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// The next rule is looked at.
+    Continue,
+    /// The rest of this rule set is skipped.
+    Allow,
+    /// Refused with this status and its page.
+    Deny(u16),
+    /// Refused with 500 (this status) after `timeout tarpit`.
+    Tarpit(u16),
+    /// The connection is closed without an answer.
+    Reject,
+    /// The connection is forgotten without telling the client.
+    SilentDrop,
+    /// `Stream::response` and `Stream::response_body` hold our answer.
+    Answered,
+    /// Something went wrong that must not: 500.
+    Failed,
+}
+
+/// What an action does; runs on the data path.
+pub trait Action: fmt::Debug + Send + Sync {
+    /// Acts on the stream at a checkpoint.
+    fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict;
+}
+
+/// An action as written; it knows how to become one that runs.
+pub trait ActionSpec: fmt::Debug + Send + Sync {
+    /// Resolves names and gives what runs.
+    fn compile(&self, compiler: &mut Compiler<'_>) -> Result<Arc<dyn Action>, Diagnostic>;
+}
+
+/// An action that needs nothing resolved is its own specification.
+impl<T: Action + Clone + 'static> ActionSpec for T {
+    fn compile(&self, _: &mut Compiler<'_>) -> Result<Arc<dyn Action>, Diagnostic> {
+        Ok(Arc::new(self.clone()))
+    }
+}
+
+/// The arguments of an action being read.
+pub struct ActionLine<'a, 'b> {
+    /// The words; the action's name is read already.
+    pub words: Words<'a>,
+    /// What stood in the brackets of `set-var(name)`.
+    pub bracket: Option<String>,
+    /// The rule set.
+    pub rule_set: RuleSets,
+    /// The row that matched.
+    pub row: &'static catalog::ActionRow,
+    /// The world outside.
+    pub outside: &'b mut dyn Outside,
+}
+
+impl<'a> Deref for ActionLine<'a, '_> {
+    type Target = Words<'a>;
+    fn deref(&self) -> &Self::Target {
+        &self.words
+    }
+}
+
+impl DerefMut for ActionLine<'_, '_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.words
+    }
+}
+
+impl ActionLine<'_, '_> {
+    /// Whether the action's arguments are over: the end of the line or a condition.
+    pub fn at_condition(&self) -> bool {
+        self.words.peek().is_none_or(|w| *w == *"if" || *w == *"unless")
+    }
+}
+
+/// One rule as written. Two are equal when their words are.
+#[derive(Debug, Clone)]
+pub struct RuleSpec {
+    /// The words from the action on.
+    pub words: Vec<Word>,
+    /// Where it stands.
+    pub place: Place,
+    /// The action.
+    pub action: Arc<dyn ActionSpec>,
+    /// `if` or `unless`.
+    pub condition: Option<ConditionSpec>,
+}
+
+impl PartialEq for RuleSpec {
+    fn eq(&self, other: &RuleSpec) -> bool {
+        self.words == other.words
+    }
+}
+
+/// ACLs and rule sets of a proxy, as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RulesSpec {
+    /// `acl`
+    pub acls: Vec<AclSpec>,
+    /// The rules of each rule set, in their order.
+    pub sets: Vec<(u16, RuleSpec)>,
+    /// `use_backend`, `default_backend`
+    pub switching: switch::SwitchSpec,
+}
+
+impl RulesSpec {
+    /// The rules of one rule set, in their order.
+    pub fn of(&self, set: RuleSets) -> impl Iterator<Item = &RuleSpec> {
+        self.sets.iter().filter(move |(s, _)| *s == set.0).map(|(_, rule)| rule)
+    }
+}
+
+/// One rule that runs.
+#[derive(Debug)]
+pub struct Rule {
+    /// What it does.
+    pub action: Arc<dyn Action>,
+    /// When, always if `None`.
+    pub condition: Option<Condition>,
+}
+
+/// The rule sets of a running proxy.
+#[derive(Debug, Default)]
+pub struct Rules {
+    /// `tcp-request connection`
+    pub tcp_request_connection: Vec<Rule>,
+    /// `tcp-request session`
+    pub tcp_request_session: Vec<Rule>,
+    /// `tcp-request content`
+    pub tcp_request_content: Vec<Rule>,
+    /// `tcp-response content`
+    pub tcp_response_content: Vec<Rule>,
+    /// `http-request`
+    pub http_request: Vec<Rule>,
+    /// `http-response`
+    pub http_response: Vec<Rule>,
+    /// `http-after-response`
+    pub http_after_response: Vec<Rule>,
+    /// `use_backend`
+    pub switching: Vec<switch::Switch>,
+    /// Named ACLs.
+    pub acls: Vec<Arc<Acl>>,
+}
+
+/// Runs a rule set; `Continue` when no rule ended it.
+pub fn run(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+    for rule in rules {
+        if let Some(condition) = &rule.condition
+            && !condition.holds(&stream.sample_context(phase))
+        {
+            continue;
+        }
+        match rule.action.run(stream, phase) {
+            Verdict::Continue => {}
+            Verdict::Allow => return Verdict::Continue,
+            verdict => return verdict,
+        }
+    }
+    Verdict::Continue
+}
+
+/// Reads one line of a rule set: an action, then `if` or `unless`. The `parse` of every directive
+/// that adds to a rule set.
+pub fn rule_line(line: &mut Line<'_>) -> Parsed {
+    let directive = line.keyword.name;
+    let Some((_, set)) = RuleSets::NAMES.iter().find(|(name, _)| *name == directive) else {
+        return Err(line.alert(format!("'{directive}' adds to no rule set")));
+    };
+    let start = line.words.next;
+    let Some(word) = line.word() else {
+        return Err(line.alert(format!("'{directive}' expects an action")));
+    };
+    let text = word.str().into_owned();
+    let (name, bracket) = split_bracket(&text);
+    let Some(row) = catalog::action(*set, &name) else {
+        return Err(unknown_action(line, *set, &text));
+    };
+    if row.status == catalog::Status::Planned {
+        let used =
+            PlannedUse { name: format!("{directive} {}", row.name), place: line.place.clone() };
+        line.spec.planned.push(used);
+    }
+    let mut action_line = ActionLine {
+        words: line.words.clone(),
+        bracket,
+        rule_set: *set,
+        row,
+        outside: line.outside,
+    };
+    let action = (row.parse)(&mut action_line)?.into();
+    line.words = action_line.words;
+    let condition = condition::parse_optional(line)?;
+    let words = line.words.all.get(start..).unwrap_or_default().to_vec();
+    let rule = RuleSpec { words, place: line.place.clone(), action, condition };
+    let bits = set.0;
+    line.proxy().rules.sets.push((bits, rule));
+    Ok(())
+}
+
+/// `set-var(txn.x)` to `set-var(*)` and `txn.x`.
+fn split_bracket(text: &str) -> (String, Option<String>) {
+    match text.split_once('(') {
+        Some((name, rest)) if rest.ends_with(')') => {
+            (format!("{name}(*)"), Some(rest.trim_end_matches(')').to_owned()))
+        }
+        _ => (text.to_owned(), None),
+    }
+}
+
+fn unknown_action(line: &Line<'_>, set: RuleSets, word: &str) -> Diagnostic {
+    let mut names: Vec<_> = catalog::PARTS
+        .iter()
+        .flat_map(|part| part.actions)
+        .filter(|row| row.rule_sets.contains(set))
+        .map(|row| format!("'{}'", row.name))
+        .collect();
+    names.sort();
+    line.alert(format!("'{}' expects {}, but got '{word}'.", set.name(), names.join(", ")))
+}

@@ -1,0 +1,77 @@
+//! Which backend serves a request: `use_backend` and `default_backend` (manual 4.2).
+
+use crate::catalog::{Keyword, Part, Status};
+use crate::config::args::{Line, Parsed};
+use crate::config::diagnostic::Place;
+use crate::config::section::Sections;
+use crate::flow::rules::condition::{self, Condition, ConditionSpec};
+
+/// A backend's name and where it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BackendName {
+    /// The name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// `use_backend` and `default_backend` as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct SwitchSpec {
+    /// `use_backend` lines, in their order.
+    pub rules: Vec<(BackendName, Option<ConditionSpec>)>,
+    /// `default_backend`
+    pub default: Option<BackendName>,
+}
+
+/// A `use_backend` that runs.
+#[derive(Debug)]
+pub struct Switch {
+    /// The backend's index in `World::proxies`.
+    pub backend: usize,
+    /// When, always if `None`.
+    pub condition: Option<Condition>,
+}
+
+fn use_backend(line: &mut Line<'_>) -> Parsed {
+    let name = line.required("'use_backend' expects a backend name.")?.str().into_owned();
+    let place = line.last_place();
+    let condition = condition::parse_optional(line)?;
+    line.proxy().rules.switching.rules.push((BackendName { name, place }, condition));
+    Ok(())
+}
+
+fn default_backend(line: &mut Line<'_>) -> Parsed {
+    let name = line.required("'default_backend' expects a backend name.")?.str().into_owned();
+    let place = line.last_place();
+    line.end()?;
+    line.proxy().rules.switching.default = Some(BackendName { name, place });
+    Ok(())
+}
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[
+        Keyword {
+            name: "default_backend",
+            sections: Sections::FRONTENDS,
+            args: "<backend>",
+            doc: "The backend for requests that no use_backend rule took.",
+            examples: &["default_backend web"],
+            status: Status::Works,
+            parse: default_backend,
+            ..Keyword::NEW
+        },
+        Keyword {
+            name: "use_backend",
+            sections: Sections::FRONTEND.and(Sections::LISTEN),
+            args: "<backend> [{ if | unless } <condition>]",
+            doc: "Sends the request to this backend when the condition holds; the first rule that applies decides.",
+            examples: &["use_backend web if { path_beg /static }"],
+            status: Status::Works,
+            parse: use_backend,
+            ..Keyword::NEW
+        },
+    ],
+    ..Part::NONE
+};

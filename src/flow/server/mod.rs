@@ -1,0 +1,6 @@
+//! The way to a server: its options, the queue before it, connecting, its idle connections.
+
+pub mod connect;
+pub mod options;
+pub mod pool;
+pub mod queue;

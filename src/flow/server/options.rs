@@ -1,0 +1,408 @@
+//! `server` and `default-server`: where requests go (manual 4.2 "server" and 5.2).
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use crate::catalog::{self, Keyword, Part, ServerOption, Status};
+use crate::config::address::{AddressSpec, Family, HostSpec, PortsSpec};
+use crate::config::args::{Line, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
+use crate::config::compile::Compiler;
+use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::section::Sections;
+use crate::config::spec::ProxySpec;
+use crate::state::server_status::ServerAddress;
+
+/// A `server` line as written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerSpec {
+    /// Its name.
+    pub name: String,
+    /// The address word.
+    pub address: AddressSpec,
+    /// Where it stands.
+    pub place: Place,
+    /// Its options, those of `default-server` included.
+    pub options: ServerOptionsSpec,
+}
+
+impl std::ops::Deref for ServerSpec {
+    type Target = ServerOptionsSpec;
+    fn deref(&self) -> &ServerOptionsSpec {
+        &self.options
+    }
+}
+
+impl std::ops::DerefMut for ServerSpec {
+    fn deref_mut(&mut self) -> &mut ServerOptionsSpec {
+        &mut self.options
+    }
+}
+
+/// Options of a server; each family of options has its struct in its own file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServerOptionsSpec {
+    /// `check`, `inter`, `rise`, `port` …
+    pub check: crate::check::ServerCheckSpec,
+    /// `weight`, 1 when not given.
+    pub weight: Option<u32>,
+    /// `backup`
+    pub backup: bool,
+    /// `disabled`
+    pub disabled: bool,
+    /// `id`
+    pub id: Option<u32>,
+    /// `maxconn`
+    pub maxconn: Option<u32>,
+    /// `minconn`
+    pub minconn: Option<u32>,
+    /// `maxqueue`
+    pub maxqueue: Option<u32>,
+    /// `init-addr`, in the order in which they are tried.
+    pub init_addr: Option<Vec<InitAddr>>,
+    /// `pool-max-conn`; negative for no limit.
+    pub pool_max_conn: Option<i64>,
+    /// `pool-purge-delay`
+    pub pool_purge_delay: Option<Duration>,
+    /// `cookie`
+    pub cookie: Option<String>,
+}
+
+impl ServerSpec {
+    /// Where the server is at start, its host when that is a name, and the offset of its port from
+    /// the client's.
+    pub fn resolve(
+        &self,
+        proxy: &ProxySpec,
+        compiler: &mut Compiler<'_>,
+    ) -> Result<(ServerAddress, Option<String>, Option<i32>), Diagnostic> {
+        let (host, ports) = match &self.address {
+            AddressSpec::Unix(path) => return Ok((ServerAddress::Unix(path.clone()), None, None)),
+            AddressSpec::Abstract(name) => {
+                return Ok((ServerAddress::Abstract(name.clone()), None, None));
+            }
+            AddressSpec::Inherited(_) => return Ok((ServerAddress::None, None, None)),
+            AddressSpec::Inet { host, ports } => (host, ports),
+        };
+        let (port, offset) = match ports {
+            PortsSpec::None => (0, Some(0)),
+            PortsSpec::Range(port, _) => (*port, None),
+            PortsSpec::Offset(offset) => (0, Some(*offset)),
+        };
+        match host {
+            HostSpec::Literal(ip) => {
+                Ok((ServerAddress::Inet(SocketAddr::new(*ip, port)), None, offset))
+            }
+            HostSpec::Name(name, family) => {
+                let address = self.first_address(proxy, compiler, name, *family)?;
+                let address = address.map_or(ServerAddress::None, |ip| {
+                    ServerAddress::Inet(SocketAddr::new(ip, port))
+                });
+                Ok((address, Some(name.clone()), offset))
+            }
+        }
+    }
+
+    /// Tries the ways of `init-addr` in their order.
+    fn first_address(
+        &self,
+        proxy: &ProxySpec,
+        compiler: &mut Compiler<'_>,
+        name: &str,
+        family: Option<Family>,
+    ) -> Result<Option<IpAddr>, Diagnostic> {
+        let ways = self.init_addr.as_deref().unwrap_or(&[InitAddr::Last, InitAddr::Libc]);
+        for way in ways {
+            match way {
+                InitAddr::Last => {}
+                InitAddr::None => return Ok(None),
+                InitAddr::Literal(ip) => return Ok(Some(*ip)),
+                InitAddr::Libc => {
+                    let found = compiler.outside.resolve(name).unwrap_or_default();
+                    let fits = |ip: &IpAddr| match family {
+                        None => true,
+                        Some(Family::V4) => ip.is_ipv4(),
+                        Some(Family::V6) => ip.is_ipv6(),
+                    };
+                    if let Some(ip) = found.into_iter().find(fits) {
+                        return Ok(Some(ip));
+                    }
+                }
+            }
+        }
+        let place = &self.place;
+        Err(Diagnostic::alert(
+            Some(place),
+            format!(
+                "parsing [{place}] : 'server {}' : could not resolve address '{name}'.",
+                self.name
+            ),
+        )
+        .with_help(format!("in backend '{}'", proxy.name)))
+    }
+}
+
+/// One way to find a server's first address.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum InitAddr {
+    /// `last`: from the server-state file.
+    Last,
+    /// `libc`: from the system's resolver.
+    Libc,
+    /// `none`: start without, in maintenance.
+    None,
+    /// A fixed address.
+    Literal(std::net::IpAddr),
+}
+
+fn server(line: &mut Line<'_>) -> Parsed {
+    let (Some(name), Some(address)) = (line.word(), line.word()) else {
+        return Err(line.alert("'server' expects <name> and <addr>[:<port>] as arguments."));
+    };
+    let name = name.str().into_owned();
+    let place = line.words.place.at(address.column());
+    if let Some(c) = name.chars().find(|c| !c.is_ascii_alphanumeric() && !"-_.:".contains(*c)) {
+        return Err(
+            line.alert(format!("character '{c}' is not permitted in server name '{name}'."))
+        );
+    }
+    let text = address.str();
+    let address =
+        AddressSpec::parse(&text).map_err(|e| line.alert(format!("'server {name}' : {e}")))?;
+    let options = line.proxy().default_server.clone();
+    let mut spec = ServerSpec { name, address, place, options };
+    read_options(line, &mut spec, false)?;
+    line.proxy().servers.push(spec);
+    Ok(())
+}
+
+fn default_server(line: &mut Line<'_>) -> Parsed {
+    let options = line.proxy().default_server.clone();
+    let mut spec = ServerSpec {
+        name: "default-server".to_owned(),
+        address: AddressSpec::Inherited(-1),
+        place: line.place.clone(),
+        options,
+    };
+    if line.is_empty() {
+        return Err(line.alert("'default-server' expects at least one argument."));
+    }
+    read_options(line, &mut spec, true)?;
+    line.proxy().default_server = spec.options;
+    Ok(())
+}
+
+fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) -> Parsed {
+    let subject =
+        if in_default { "default-server".to_owned() } else { format!("server {}", spec.name) };
+    while let Some(word) = line.word() {
+        let Some(row) = catalog::server_option(&word.str()) else {
+            return Err(line.alert(format!("'{subject}' unknown keyword '{word}'.")));
+        };
+        if row.status == Status::Planned {
+            let place = line.words.place.clone();
+            line.spec.note_planned(&format!("server {}", row.name), &place);
+        }
+        if in_default && !row.in_default {
+            return Err(line.alert(format!(
+                "'{subject}' : '{}' option is not accepted in default-server sections.",
+                row.name
+            )));
+        }
+        let mut option = line.option(row.name, subject.clone());
+        option.in_default = in_default;
+        (row.parse)(&mut option, spec)?;
+        line.words = option.words;
+    }
+    Ok(())
+}
+
+/// The text of an option's argument.
+pub fn text(line: &mut OptionLine<'_, '_>) -> Result<String, Diagnostic> {
+    let message = format!("'{}' : '{}' expects an argument.", line.subject, line.name);
+    Ok(line.required(&message)?.str().into_owned())
+}
+
+/// An option's number, as HAProxy reads it.
+pub fn number(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
+    let value = parse_lenient(text(line)?.as_bytes());
+    Ok(u32::try_from(value.max(0)).unwrap_or(u32::MAX))
+}
+
+/// An option's time.
+pub fn time(line: &mut OptionLine<'_, '_>, unit: TimeUnit) -> Result<Duration, Diagnostic> {
+    let word = text(line)?;
+    parse_time(word.as_bytes(), unit).map_err(|e| {
+        use crate::config::args::NumberError::{Overflow, Underflow, Unexpected};
+        let (subject, name) = (&line.subject, line.name);
+        line.alert(match e {
+            Overflow => format!("timer overflow in argument <{word}> to <{name}> of {subject}, maximum value is 2147483647 ms (~24.8 days)."),
+            Underflow => format!("timer underflow in argument <{word}> to <{name}> of {subject}, minimum non-null value is 1 ms."),
+            Unexpected(c) => format!("'{subject}' : unexpected character '{c}' in '{name}' argument of server."),
+        })
+    })
+}
+
+fn weight(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let value = parse_lenient(text(line)?.as_bytes());
+    if !(0..=256).contains(&value) {
+        let subject = &line.subject;
+        return Err(line.alert(format!(
+            "'{subject}' : weight of server {} is not within 0 and 256 ({value}).",
+            server.name
+        )));
+    }
+    server.weight = u32::try_from(value).ok();
+    Ok(())
+}
+
+fn id(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let value = number(line)?;
+    if value == 0 {
+        let subject = &line.subject;
+        return Err(line.alert(format!("'{subject}' : custom id has to be > 0")));
+    }
+    server.id = Some(value);
+    Ok(())
+}
+
+fn init_addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let word = text(line)?;
+    let mut list = Vec::new();
+    for part in word.split(',') {
+        list.push(match part {
+            "last" => InitAddr::Last,
+            "libc" => InitAddr::Libc,
+            "none" => InitAddr::None,
+            literal => InitAddr::Literal(literal.parse().map_err(|_| {
+                let subject = &line.subject;
+                line.alert(format!(
+                    "'{subject}' : 'init-addr' : unknown init-addr method '{literal}'"
+                ))
+            })?),
+        });
+    }
+    server.init_addr = Some(list);
+    Ok(())
+}
+
+const SERVER: ServerOption = ServerOption { status: Status::Works, ..ServerOption::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[
+        Keyword {
+            name: "default-server",
+            sections: Sections::BACKENDS,
+            args: "[<option>...]",
+            doc: "Options for the servers that follow.",
+            examples: &["default-server inter 3s rise 2 fall 3"],
+            status: Status::Works,
+            parse: default_server,
+            ..Keyword::NEW
+        },
+        Keyword {
+            name: "server",
+            sections: Sections::BACKEND.and(Sections::LISTEN),
+            args: "<name> <address>[:[<port>]] [<option>...]",
+            doc: "A server that requests may be sent to.",
+            examples: &["server web1 127.0.0.1:8081 check"],
+            status: Status::Works,
+            parse: server,
+            ..Keyword::NEW
+        },
+    ],
+    server_options: &[
+        ServerOption {
+            name: "backup",
+            doc: "Used only when no server without this option is up.",
+            examples: &["backup"],
+            parse: |_, server| {
+                server.backup = true;
+                Ok(())
+            },
+            ..SERVER
+        },
+        ServerOption {
+            name: "disabled",
+            doc: "Starts in maintenance.",
+            examples: &["disabled"],
+            parse: |_, server| {
+                server.disabled = true;
+                Ok(())
+            },
+            ..SERVER
+        },
+        ServerOption {
+            name: "enabled",
+            doc: "Undoes a disabled of default-server.",
+            examples: &["enabled"],
+            parse: |_, server| {
+                server.disabled = false;
+                Ok(())
+            },
+            ..SERVER
+        },
+        ServerOption {
+            name: "id",
+            args: "<value>",
+            in_default: false,
+            doc: "The server's number in statistics, unique in its backend.",
+            examples: &["id 12"],
+            parse: id,
+            ..SERVER
+        },
+        ServerOption {
+            name: "init-addr",
+            args: "{last | libc | none | <ip>},[...]*",
+            doc: "How the first address is found, in the order in which it is tried.",
+            examples: &["init-addr last,libc,none"],
+            parse: init_addr,
+            ..SERVER
+        },
+        ServerOption {
+            name: "maxconn",
+            args: "<maxconn>",
+            doc: "How many requests or connections the server gets at once; the others wait.",
+            examples: &["maxconn 100"],
+            parse: |line, server| number(line).map(|n| server.maxconn = Some(n)),
+            ..SERVER
+        },
+        ServerOption {
+            name: "maxqueue",
+            args: "<maxqueue>",
+            doc: "How many requests may wait for this server; the others go elsewhere.",
+            examples: &["maxqueue 50"],
+            parse: |line, server| number(line).map(|n| server.maxqueue = Some(n)),
+            ..SERVER
+        },
+        ServerOption {
+            name: "minconn",
+            args: "<minconn>",
+            doc: "The limit at low load; it grows to maxconn as the backend fills up.",
+            examples: &["minconn 10"],
+            status: Status::Planned,
+            parse: |line, server| number(line).map(|n| server.minconn = Some(n)),
+            ..SERVER
+        },
+        ServerOption {
+            name: "pool-max-conn",
+            args: "<max>",
+            doc: "How many idle connections may be kept; -1 for no limit.",
+            examples: &["pool-max-conn 20"],
+            parse: |line, server| {
+                server.pool_max_conn = Some(parse_lenient(text(line)?.as_bytes()));
+                Ok(())
+            },
+            ..SERVER
+        },
+        ServerOption {
+            name: "weight",
+            args: "<weight>",
+            doc: "The server's share, 0 to 256; 0 takes no new sessions.",
+            examples: &["weight 10"],
+            parse: weight,
+            ..SERVER
+        },
+    ],
+    ..Part::NONE
+};

@@ -1,0 +1,3 @@
+//! Converters: one value to another (manual 7.3.1).
+
+pub mod string;

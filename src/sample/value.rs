@@ -1,0 +1,133 @@
+//! Samples: a typed value taken from the traffic (manual 7.3). Casts follow the manual's 7.3.1.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+/// The types of HAProxy's samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// Whatever comes.
+    Any,
+    /// `bool`
+    Bool,
+    /// `sint`: a signed 64-bit integer.
+    Int,
+    /// `addr`: IPv4 or IPv6.
+    Addr,
+    /// `ipv4`
+    Ipv4,
+    /// `ipv6`
+    Ipv6,
+    /// `str`: bytes meant as text.
+    Str,
+    /// `bin`: bytes.
+    Bin,
+    /// `meth`: an HTTP method.
+    Method,
+}
+
+/// A sample.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// An address.
+    Ip(IpAddr),
+    /// Text.
+    Str(Cow<'a, [u8]>),
+    /// Bytes.
+    Bin(Cow<'a, [u8]>),
+    /// An HTTP method.
+    Method(Cow<'a, [u8]>),
+}
+
+impl<'a> Value<'a> {
+    /// Borrowed text.
+    pub fn text(bytes: &'a [u8]) -> Value<'a> {
+        Value::Str(Cow::Borrowed(bytes))
+    }
+
+    /// Owned text.
+    pub fn string(bytes: impl Into<Vec<u8>>) -> Value<'a> {
+        Value::Str(Cow::Owned(bytes.into()))
+    }
+
+    /// The value's own type.
+    pub fn kind(&self) -> Type {
+        match self {
+            Value::Bool(_) => Type::Bool,
+            Value::Int(_) => Type::Int,
+            Value::Ip(IpAddr::V4(_)) => Type::Ipv4,
+            Value::Ip(IpAddr::V6(_)) => Type::Ipv6,
+            Value::Str(_) => Type::Str,
+            Value::Bin(_) => Type::Bin,
+            Value::Method(_) => Type::Method,
+        }
+    }
+
+    /// As text: what a log or a header shows.
+    pub fn to_text(&self) -> Cow<'_, [u8]> {
+        match self {
+            Value::Bool(value) => Cow::Borrowed(if *value { b"1" } else { b"0" }),
+            Value::Int(value) => Cow::Owned(value.to_string().into_bytes()),
+            Value::Ip(address) => Cow::Owned(address.to_string().into_bytes()),
+            Value::Str(text) | Value::Method(text) => Cow::Borrowed(text),
+            Value::Bin(bytes) => {
+                Cow::Owned(bytes.iter().flat_map(|b| format!("{b:02X}").into_bytes()).collect())
+            }
+        }
+    }
+
+    /// Casts to another type, `None` where the manual's matrix has no way.
+    pub fn cast(self, to: Type) -> Option<Value<'a>> {
+        if to == Type::Any || self.kind() == to {
+            return Some(self);
+        }
+        match (self, to) {
+            (value @ Value::Ip(_), Type::Addr) => Some(value),
+            (Value::Bool(value), Type::Int) => Some(Value::Int(i64::from(value))),
+            (Value::Int(value), Type::Bool) => Some(Value::Bool(value != 0)),
+            (Value::Str(text) | Value::Method(text), Type::Int) => {
+                int_of_text(&text).map(Value::Int)
+            }
+            (Value::Str(text), Type::Bool) => int_of_text(&text).map(|i| Value::Bool(i != 0)),
+            (Value::Str(text), Type::Bin) => Some(Value::Bin(text)),
+            (Value::Str(text), Type::Method) => Some(Value::Method(text)),
+            (Value::Method(text), Type::Str) => Some(Value::Str(text)),
+            (Value::Method(text), Type::Bin) => Some(Value::Bin(text)),
+            (Value::Str(text), Type::Addr | Type::Ipv4 | Type::Ipv6) => {
+                let address: IpAddr = std::str::from_utf8(&text).ok()?.parse().ok()?;
+                Value::Ip(address).cast(to)
+            }
+            (Value::Ip(IpAddr::V4(ip)), Type::Ipv6) => Some(Value::Ip(ip.to_ipv6_mapped().into())),
+            (Value::Ip(IpAddr::V6(ip)), Type::Ipv4) => ip.to_ipv4().map(|ip| Value::Ip(ip.into())),
+            (Value::Ip(IpAddr::V4(ip)), Type::Int) => Some(Value::Int(i64::from(u32::from(ip)))),
+            (Value::Int(value), Type::Ipv4 | Type::Addr) => {
+                Some(Value::Ip(std::net::Ipv4Addr::from(value as u32).into()))
+            }
+            (Value::Ip(IpAddr::V4(ip)), Type::Bin) => Some(Value::Bin(ip.octets().to_vec().into())),
+            (Value::Ip(IpAddr::V6(ip)), Type::Bin) => Some(Value::Bin(ip.octets().to_vec().into())),
+            (Value::Int(value), Type::Bin) => Some(Value::Bin(value.to_be_bytes().to_vec().into())),
+            (value, Type::Str) => Some(Value::string(value.to_text().into_owned())),
+            _ => None,
+        }
+    }
+
+    /// Takes the value out of what it borrows.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Value::Bool(value) => Value::Bool(value),
+            Value::Int(value) => Value::Int(value),
+            Value::Ip(address) => Value::Ip(address),
+            Value::Str(text) => Value::Str(Cow::Owned(text.into_owned())),
+            Value::Bin(bytes) => Value::Bin(Cow::Owned(bytes.into_owned())),
+            Value::Method(text) => Value::Method(Cow::Owned(text.into_owned())),
+        }
+    }
+}
+
+fn int_of_text(text: &[u8]) -> Option<i64> {
+    Some(crate::config::args::parse_lenient(text))
+}

@@ -1,0 +1,7 @@
+//! What outlives a request, and a reload.
+
+pub mod clock;
+pub mod counters;
+pub mod server_status;
+pub mod stick_table;
+pub mod world;

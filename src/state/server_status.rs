@@ -1,0 +1,225 @@
+//! What is known of a server while it runs: health, weight, administrative state, sessions. It has the
+//! server's name as identity and outlives a reload (manual 5.2; management.txt 9.3 "set server").
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+
+use crate::state::clock;
+use crate::state::counters::Counters;
+
+/// Operational state, numbered as in a server-state file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Operational {
+    /// Down.
+    Stopped = 0,
+    /// Up, ramping up (`slowstart`).
+    Starting = 1,
+    /// Up.
+    Running = 2,
+    /// Up, taking no new sessions (`http-check disable-on-404`).
+    Stopping = 3,
+}
+
+/// Administrative state: a set of bits, numbered as in a server-state file.
+pub mod admin {
+    /// Put into maintenance by hand.
+    pub const FORCED_MAINT: u8 = 0x01;
+    /// In maintenance because the tracked server is.
+    pub const INHERITED_MAINT: u8 = 0x02;
+    /// `disabled` in the configuration.
+    pub const CONFIG_MAINT: u8 = 0x04;
+    /// Drained by hand.
+    pub const FORCED_DRAIN: u8 = 0x08;
+    /// Drained because the tracked server is.
+    pub const INHERITED_DRAIN: u8 = 0x10;
+    /// In maintenance for want of an address (`init-addr none`).
+    pub const RESOLUTION_MAINT: u8 = 0x20;
+    /// In maintenance because the name's address changed by `set server fqdn`.
+    pub const HOST_MAINT: u8 = 0x40;
+    /// Any reason for maintenance.
+    pub const MAINT: u8 =
+        FORCED_MAINT | INHERITED_MAINT | CONFIG_MAINT | RESOLUTION_MAINT | HOST_MAINT;
+    /// Any reason for draining.
+    pub const DRAIN: u8 = FORCED_DRAIN | INHERITED_DRAIN;
+}
+
+/// Where a server is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ServerAddress {
+    /// IPv4 or IPv6; port 0 with `keep_port` set means the client's own port.
+    Inet(SocketAddr),
+    /// A unix socket's path.
+    Unix(std::path::PathBuf),
+    /// An abstract unix socket's name.
+    Abstract(Vec<u8>),
+    /// Not known yet.
+    None,
+}
+
+/// What is known of a server.
+#[derive(Debug)]
+pub struct ServerStatus {
+    /// Statistics.
+    pub counters: Counters,
+    operational: AtomicU8,
+    admin: AtomicU8,
+    /// Weight as set by the operator: 0 to 256.
+    pub user_weight: AtomicU32,
+    /// Weight in the configuration.
+    pub initial_weight: AtomicU32,
+    /// May take new sessions: up, not in maintenance, not drained, weight above 0. Kept by `refresh`.
+    usable: AtomicBool,
+    /// Where to connect.
+    pub address: ArcSwap<ServerAddress>,
+    /// `maxconn`, which the runtime socket can change; 0 for none.
+    pub maxconn: AtomicU32,
+    /// Second of the last change between up and down, on the process's clock, and time spent down before.
+    change: Mutex<Change>,
+    /// What health checks found.
+    pub health: Mutex<crate::check::Health>,
+    /// Changes with everything a balance algorithm depends on.
+    pub generation: AtomicU32,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Change {
+    /// Milliseconds on the process's clock.
+    at_ms: u64,
+    /// Milliseconds.
+    down_ms: u64,
+    downs: u64,
+}
+
+impl ServerStatus {
+    /// A server that is up and has been since now.
+    pub fn new(address: ServerAddress, weight: u32) -> ServerStatus {
+        ServerStatus {
+            counters: Counters::default(),
+            operational: AtomicU8::new(Operational::Running as u8),
+            admin: AtomicU8::new(0),
+            user_weight: AtomicU32::new(weight),
+            initial_weight: AtomicU32::new(weight),
+            usable: AtomicBool::new(weight > 0),
+            address: ArcSwap::from_pointee(address),
+            maxconn: AtomicU32::new(0),
+            change: Mutex::new(Change { at_ms: clock::now_ms(), ..Change::default() }),
+            health: Mutex::new(crate::check::Health::default()),
+            generation: AtomicU32::new(0),
+        }
+    }
+
+    /// Operational state.
+    pub fn operational(&self) -> Operational {
+        match self.operational.load(Relaxed) {
+            0 => Operational::Stopped,
+            1 => Operational::Starting,
+            3 => Operational::Stopping,
+            _ => Operational::Running,
+        }
+    }
+
+    /// Administrative state: bits of `admin`.
+    pub fn admin(&self) -> u8 {
+        self.admin.load(Relaxed)
+    }
+
+    /// Whether it is up, whatever the administrator says.
+    pub fn is_up(&self) -> bool {
+        self.operational() != Operational::Stopped
+    }
+
+    /// Whether it is in maintenance.
+    pub fn in_maintenance(&self) -> bool {
+        self.admin() & admin::MAINT != 0
+    }
+
+    /// Whether it is drained.
+    pub fn is_drained(&self) -> bool {
+        self.admin() & admin::DRAIN != 0
+    }
+
+    /// Whether the balance algorithm may choose it.
+    pub fn is_usable(&self) -> bool {
+        self.usable.load(Relaxed)
+    }
+
+    /// Whether persistence may still send to it: up and not in maintenance.
+    pub fn accepts_persistent(&self) -> bool {
+        self.is_up() && !self.in_maintenance()
+    }
+
+    /// Sets the operational state; says whether it changed.
+    pub fn set_operational(&self, state: Operational) -> bool {
+        let before = self.is_running();
+        let old = self.operational.swap(state as u8, Relaxed);
+        self.refresh(before);
+        old != state as u8
+    }
+
+    /// Sets and clears administrative bits; says whether anything changed.
+    pub fn set_admin(&self, set: u8, clear: u8) -> bool {
+        let before = self.is_running();
+        let old = self.admin.load(Relaxed);
+        let new = (old | set) & !clear;
+        self.admin.store(new, Relaxed);
+        self.refresh(before);
+        old != new
+    }
+
+    /// Weight as set by the operator.
+    pub fn weight(&self) -> u32 {
+        self.user_weight.load(Relaxed)
+    }
+
+    /// Sets the weight.
+    pub fn set_weight(&self, weight: u32) {
+        let before = self.is_running();
+        self.user_weight.store(weight, Relaxed);
+        self.refresh(before);
+    }
+
+    fn is_running(&self) -> bool {
+        self.is_up() && !self.in_maintenance()
+    }
+
+    /// Recomputes what depends on the state; counts a change between up and down.
+    fn refresh(&self, was_running: bool) {
+        let running = self.is_running();
+        let weight = self.user_weight.load(Relaxed);
+        let stopping = self.operational() == Operational::Stopping;
+        self.usable.store(running && !self.is_drained() && !stopping && weight > 0, Relaxed);
+        self.generation.fetch_add(1, Relaxed);
+        if running == was_running {
+            return;
+        }
+        let now = clock::now_ms();
+        let mut change = self.change.lock();
+        if running {
+            change.down_ms += now.saturating_sub(change.at_ms);
+        } else {
+            change.downs += 1;
+        }
+        change.at_ms = now;
+    }
+
+    /// Seconds since the last change between up and down.
+    pub fn last_change(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.change.lock().at_ms) / 1000
+    }
+
+    /// Seconds spent down since start.
+    pub fn down_time(&self, now_ms: u64) -> u64 {
+        let change = *self.change.lock();
+        let now = if self.is_running() { 0 } else { now_ms.saturating_sub(change.at_ms) };
+        (change.down_ms + now) / 1000
+    }
+
+    /// How many times it went down.
+    pub fn downs(&self) -> u64 {
+        self.change.lock().downs
+    }
+}

@@ -1,0 +1,206 @@
+//! The running configuration: one immutable `World`, built from a `Spec`, swapped as a whole. What
+//! people change while it runs lives in cells of its own (`ServerStatus`, counters, tables), shared
+//! from one `World` to the next by name.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32};
+
+use crate::check::Check;
+use crate::config::global::Global;
+use crate::config::proxy::Mode;
+use crate::config::spec::{ProxyKind, ServerSpec};
+use crate::control::stats::StatsPage;
+use crate::flow::balance::Balancer;
+use crate::flow::http::options::HttpOptions;
+use crate::flow::listener::bind::Listener;
+use crate::flow::log::Log;
+use crate::flow::response::error_page::ErrorPages;
+use crate::flow::rules::Rules;
+use crate::flow::server::pool::ServerPool;
+use crate::flow::server::queue::Queue;
+use crate::flow::session::timeouts::Timeouts;
+use crate::state::counters::Counters;
+use crate::state::server_status::ServerStatus;
+use crate::state::stick_table::StickTable;
+
+/// The whole running configuration: the proxy graph.
+#[derive(Debug)]
+pub struct World {
+    /// What `global` says.
+    pub global: Global,
+    /// Every proxy, in the order of the configuration; indices are used as references.
+    pub proxies: Vec<Proxy>,
+    /// Stick tables by name.
+    pub tables: HashMap<String, Arc<StickTable>>,
+    /// Notices to print when this configuration starts to run.
+    pub notices: Vec<String>,
+}
+
+impl World {
+    /// The proxy of this name that has a backend side.
+    pub fn backend(&self, name: &str) -> Option<&Proxy> {
+        self.proxies.iter().find(|p| p.name == name && p.backend.is_some())
+    }
+
+    /// The proxy of this name that has a frontend side.
+    pub fn frontend(&self, name: &str) -> Option<&Proxy> {
+        self.proxies.iter().find(|p| p.name == name && p.frontend.is_some())
+    }
+
+    /// A server by the names of its backend and its own.
+    pub fn server(&self, backend: &str, server: &str) -> Option<(&Proxy, &Server)> {
+        let proxy = self.backend(backend)?;
+        Some((proxy, proxy.servers().iter().find(|s| s.name == server)?))
+    }
+}
+
+/// A frontend, a backend, or both.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Its place in `World::proxies`.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its section.
+    pub kind: ProxyKind,
+    /// `id`, given or counted.
+    pub id: u32,
+    /// What it speaks.
+    pub mode: Mode,
+    /// `disabled`: neither listens nor checks.
+    pub disabled: bool,
+    /// `description`
+    pub description: Option<String>,
+    /// `timeout …`
+    pub timeouts: Timeouts,
+    /// `option …` that change how HTTP is handled.
+    pub options: HttpOptions,
+    /// ACLs and rule sets.
+    pub rules: Rules,
+    /// Where and what to log.
+    pub log: Log,
+    /// Pages for errors.
+    pub error_pages: ErrorPages,
+    /// The statistics page, if it is enabled here.
+    pub stats: Option<Arc<StatsPage>>,
+    /// The side that accepts.
+    pub frontend: Option<Frontend>,
+    /// The side that has servers.
+    pub backend: Option<Backend>,
+    /// Its own stick table.
+    pub table: Option<Arc<StickTable>>,
+}
+
+impl Proxy {
+    /// Its servers; none for a plain frontend.
+    pub fn servers(&self) -> &[Server] {
+        self.backend.as_ref().map_or(&[], |b| &b.servers)
+    }
+
+    /// Its listeners; none for a plain backend.
+    pub fn listeners(&self) -> &[Arc<Listener>] {
+        self.frontend.as_ref().map_or(&[], |f| &f.listeners)
+    }
+}
+
+/// The accepting side of a proxy.
+#[derive(Debug)]
+pub struct Frontend {
+    /// Its sockets.
+    pub listeners: Vec<Arc<Listener>>,
+    /// `default_backend`, as an index into `World::proxies`; a `listen` without one is its own.
+    pub default_backend: Option<usize>,
+    /// Statistics and limits that outlive a reload.
+    pub state: Arc<FrontendState>,
+}
+
+/// What a frontend keeps across reloads.
+#[derive(Debug)]
+pub struct FrontendState {
+    /// Statistics.
+    pub counters: Counters,
+    /// `maxconn`, which the runtime socket can change.
+    pub maxconn: AtomicU32,
+    /// Stopped by `disable frontend` or `SIGTTOU`: listens, but does not accept.
+    pub paused: AtomicBool,
+    /// Closed for good by `shutdown frontend`.
+    pub stopped: AtomicBool,
+}
+
+/// The side of a proxy that has servers.
+#[derive(Debug)]
+pub struct Backend {
+    /// Its servers, in their order.
+    pub servers: Vec<Server>,
+    /// Chooses among the usable servers.
+    pub balancer: Box<dyn Balancer>,
+    /// `balance`, as the statistics name it.
+    pub algorithm: &'static str,
+    /// `retries`
+    pub retries: u32,
+    /// `option redispatch`: every so many retries (1 for each), the last one when negative; 0 never.
+    pub redispatch: i32,
+    /// What health checks do here.
+    pub check: Check,
+    /// Number of sessions the statistics show as the limit: `fullconn`, given or computed.
+    pub fullconn: u32,
+    /// Requests that wait for any server.
+    pub queue: Arc<Queue>,
+    /// Statistics that outlive a reload.
+    pub state: Arc<BackendState>,
+}
+
+/// What a backend keeps across reloads.
+#[derive(Debug)]
+pub struct BackendState {
+    /// Statistics.
+    pub counters: Counters,
+    /// Changes between up and down: as for a server.
+    pub status: ServerStatus,
+}
+
+/// A server of a backend.
+#[derive(Debug)]
+pub struct Server {
+    /// Its place in `Backend::servers`.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// `id`, given or counted.
+    pub id: u32,
+    /// `backup`
+    pub backup: bool,
+    /// Its host as written, when it is a name.
+    pub host: Option<String>,
+    /// `+5` or `-5` or no port: the client's port plus this is taken.
+    pub port_offset: Option<i32>,
+    /// `maxqueue`; 0 for none.
+    pub maxqueue: u32,
+    /// `minconn`; 0 for none.
+    pub minconn: u32,
+    /// Whether idle connections may be kept (`pool-max-conn 0` says no).
+    pub pool_max: Option<u32>,
+    /// Checks of this server, `None` without `check`.
+    pub check: Option<crate::check::ServerCheck>,
+    /// State that outlives a reload.
+    pub status: Arc<ServerStatus>,
+    /// Its idle connections.
+    pub pool: Arc<ServerPool>,
+    /// Requests that wait for this server.
+    pub queue: Arc<Queue>,
+    /// What was written: a reload keeps the state of a server whose line is unchanged.
+    pub spec: ServerSpec,
+}
+
+impl Server {
+    /// Whether it may be given one more session now, `maxconn` and its queue considered.
+    pub fn has_room(&self) -> bool {
+        let limit = self.status.maxconn.load(std::sync::atomic::Ordering::Relaxed);
+        let waiting = self.status.counters.queued.get();
+        limit == 0
+            || self.maxqueue == 0
+            || self.status.counters.sessions.get() < limit
+            || waiting < self.maxqueue
+    }
+}
