@@ -103,6 +103,11 @@ impl Proxy {
         template::fill(text, &lock(&self.place.names))
     }
 
+    /// All names and what stands for them.
+    pub fn names(&self) -> Names {
+        lock(&self.place.names).clone()
+    }
+
     /// Connects to the address that stands for `{name}`.
     pub fn connect(&self, name: &str) -> Result<Connection> {
         Connection::to(self.address(name)?).with_context(|| self.report())

@@ -14,11 +14,15 @@
 //! nobody defined is an error, not an empty text.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
 use anyhow::{Result, bail};
 
 /// What each name stands for.
 pub type Names = BTreeMap<String, String>;
+
+/// The addresses that stand for names.
+pub type Addresses = BTreeMap<String, SocketAddr>;
 
 /// Puts every `{name}` of `text` in place.
 pub fn fill(text: &str, names: &Names) -> Result<String> {

@@ -1,0 +1,112 @@
+//! `haproxy-compat compare`: every scenario on two binaries, and a table of what differs.
+
+use std::fmt;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+
+use crate::scenario::{Record, Scenario};
+
+/// What came of one scenario.
+#[derive(Debug)]
+pub struct Comparison {
+    /// The scenario's name.
+    pub name: &'static str,
+    /// Why a difference is meant; empty when none is.
+    pub deliberate: &'static str,
+    /// The rows that differ; none when the two binaries did the same.
+    pub differences: Vec<Difference>,
+}
+
+/// One row of the table.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Who saw it: `client`, `server`, `log`, `csv`, `stderr` …
+    pub what: String,
+    /// What the reference did.
+    pub reference: String,
+    /// What ours did.
+    pub ours: String,
+}
+
+/// The scenarios whose name contains one of `wanted`; all, if none is wanted.
+pub fn select(wanted: &[String]) -> Vec<Scenario> {
+    let matches = |scenario: &Scenario| {
+        wanted.is_empty() || wanted.iter().any(|part| scenario.name.contains(part.as_str()))
+    };
+    crate::scenarios::all().into_iter().filter(matches).collect()
+}
+
+/// Runs one scenario on both binaries.
+pub fn compare(scenario: &Scenario, reference: &Path, ours: &Path) -> Result<Comparison> {
+    let expected = scenario.run(reference)?;
+    let stuck = expected.iter().any(|(who, _)| who == "failed" || who == "start");
+    ensure!(!stuck, "the scenario does not fit the reference: {expected:#?}");
+    let differences = differences(&expected, &scenario.run(ours)?);
+    Ok(Comparison { name: scenario.name, deliberate: scenario.deliberate, differences })
+}
+
+/// The rows in which two records differ, side by side by position.
+fn differences(reference: &Record, ours: &Record) -> Vec<Difference> {
+    let rows = reference.len().max(ours.len());
+    let row = |at: usize| {
+        let (left, right) = (reference.get(at), ours.get(at));
+        let text = |side: Option<&(String, String)>| match side {
+            Some((who, what)) => format!("{who}: {what}"),
+            None => "(nothing)".to_owned(),
+        };
+        let what = left.or(right).map(|(who, _)| who.clone()).unwrap_or_default();
+        (left != right).then(|| Difference { what, reference: text(left), ours: text(right) })
+    };
+    (0..rows).filter_map(row).collect()
+}
+
+impl Comparison {
+    /// Whether this is neither the same nor a deliberate difference.
+    pub fn is_wrong(&self) -> bool {
+        !self.differences.is_empty() && self.deliberate.is_empty()
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verdict = match (self.differences.is_empty(), self.deliberate) {
+            (true, _) => "same",
+            (false, "") => "DIFFERENT",
+            (false, _) => "deliberate",
+        };
+        writeln!(f, "{verdict:<10} {}", self.name)?;
+        if !self.differences.is_empty() && !self.deliberate.is_empty() {
+            writeln!(f, "           {}", self.deliberate)?;
+        }
+        for difference in &self.differences {
+            writeln!(f, "    reference {:?}", difference.reference)?;
+            writeln!(f, "    ours      {:?}", difference.ours)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_differ_by_position() {
+        let row = |who: &str, what: &str| (who.to_owned(), what.to_owned());
+        let left = vec![row("client", "a"), row("log", "b")];
+        let right = vec![row("client", "a")];
+        assert_eq!(differences(&left, &left), []);
+        let found = differences(&left, &right);
+        assert_eq!((found.len(), found[0].ours.as_str()), (1, "(nothing)"));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut names: Vec<_> = crate::scenarios::all().iter().map(|s| s.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+}

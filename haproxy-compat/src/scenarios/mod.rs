@@ -1,0 +1,87 @@
+//! The scenarios, one family a file. A new scenario is one entry in its family's table.
+
+mod balance;
+mod cli;
+mod config;
+mod errors;
+mod http1;
+mod logs;
+mod retries;
+mod stats;
+mod tcp;
+
+use crate::scenario::{Scenario, Step};
+
+/// Every scenario, family by family.
+pub fn all() -> Vec<Scenario> {
+    let families: [&[Scenario]; 9] = [
+        http1::SCENARIOS,
+        errors::SCENARIOS,
+        tcp::SCENARIOS,
+        balance::SCENARIOS,
+        retries::SCENARIOS,
+        logs::SCENARIOS,
+        stats::SCENARIOS,
+        cli::SCENARIOS,
+        config::SCENARIOS,
+    ];
+    families.concat()
+}
+
+/// Whether releases after 2.3 do otherwise, so that only a 2.3 can be the reference: they word
+/// messages, write log headers and error pages anew, and answer some commands differently.
+pub fn changed_after_2_3(name: &str) -> bool {
+    let families = ["config/", "errors/", "logs/", "cli/"];
+    let single = [
+        "http1/upgrade",
+        "http1/upgrade-refused",
+        "http1/connect-tunnel",
+        "retries/redispatch-to-the-other-server",
+        "retries/one-retry-then-503",
+        "stats/after-two-requests",
+    ];
+    families.iter().any(|family| name.starts_with(family)) || single.contains(&name)
+}
+
+/// HTTP mode with time-outs long enough not to matter.
+const HTTP: &str = "defaults
+    mode http
+    timeout client 10s
+    timeout server 10s
+    timeout connect 10s
+";
+
+/// The same with a listener and one scripted server.
+const HTTP_S1: &str = "defaults
+    mode http
+    timeout client 10s
+    timeout server 10s
+    timeout connect 10s
+listen main
+    bind {fe}
+    server s1 {s1}
+";
+
+/// TCP mode, a listener and one scripted server.
+const TCP_S1: &str = "defaults
+    mode tcp
+    timeout client 10s
+    timeout server 10s
+    timeout connect 10s
+listen main
+    bind {fe}
+    server s1 {s1}
+";
+
+const fn scenario(
+    name: &'static str,
+    base: &'static str,
+    config: &'static str,
+    steps: &'static [Step],
+) -> Scenario {
+    Scenario { name, base, config, steps, deliberate: "" }
+}
+
+const fn deliberate(why: &'static str, scenario: Scenario) -> Scenario {
+    Scenario { deliberate: why, ..scenario }
+}
