@@ -1,6 +1,9 @@
 //! Servers are watched (manual 4.2 "option httpchk", 5.2 "check").
 
+pub mod health;
 pub mod http;
+
+pub use health::{CheckResult, CheckStatus, Health};
 
 use crate::catalog::Part;
 use crate::config::compile::Compiler;
@@ -35,10 +38,6 @@ pub struct ServerCheckSpec {}
 /// Checks of one server.
 #[derive(Debug, Clone, Default)]
 pub struct ServerCheck {}
-
-/// What checks have found.
-#[derive(Debug, Clone, Default)]
-pub struct Health {}
 
 /// The rows of this family.
 pub const PART: Part = Part::NONE;
