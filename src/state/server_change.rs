@@ -1,0 +1,287 @@
+//! A server changes its state: in comes what checks or an operator want, out come the new state, the
+//! lines that HAProxy says about it, and work for the requests that wait (management.txt 9.3,
+//! "set server"; manual 5.2 "rise", "fall").
+
+use crate::state::server_status::{Operational, admin};
+use crate::state::world::{Backend, Proxy, Server};
+
+/// How urgent a line is, numbered as syslog does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// A backend has no server left.
+    Emergency = 0,
+    /// A server goes down.
+    Alert = 1,
+    /// Anything else.
+    Notice = 5,
+}
+
+/// A server whose state is to be changed, and its backend.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerChange<'a> {
+    /// The proxy it belongs to.
+    pub proxy: &'a Proxy,
+    /// The server.
+    pub server: &'a Server,
+}
+
+impl Backend {
+    /// Usable servers: active ones and backups.
+    pub fn usable_counts(&self) -> (u32, u32) {
+        let usable = || self.servers.iter().filter(|s| s.status.is_usable());
+        let backups = usable().filter(|s| s.backup).count() as u32;
+        (usable().count() as u32 - backups, backups)
+    }
+}
+
+impl<'a> ServerChange<'a> {
+    /// To change this server.
+    pub fn new(proxy: &'a Proxy, server: &'a Server) -> ServerChange<'a> {
+        ServerChange { proxy, server }
+    }
+
+    /// Up. `reason` follows "is UP" in the log: `, reason: …`, `, changed from Web interface`. Does
+    /// nothing in maintenance or when it is up already; says whether it did.
+    pub fn set_running(&self, reason: &str) -> bool {
+        let status = &self.server.status;
+        let running = matches!(status.operational(), Operational::Running | Operational::Starting);
+        if status.in_maintenance() || running {
+            return false;
+        }
+        self.change(|| {
+            status.set_operational(Operational::Running);
+            let line = self.line(&format!("is UP{reason}"), true);
+            (Urgency::Notice, line)
+        });
+        true
+    }
+
+    /// Up, but without new sessions (`NOLB`). As `set_running` otherwise.
+    pub fn set_stopping(&self, reason: &str) -> bool {
+        let status = &self.server.status;
+        if status.in_maintenance() || status.operational() == Operational::Stopping {
+            return false;
+        }
+        self.change(|| {
+            status.set_operational(Operational::Stopping);
+            (Urgency::Notice, self.line(&format!("is stopping{reason}"), true))
+        });
+        true
+    }
+
+    /// Down. As `set_running` otherwise.
+    pub fn set_stopped(&self, reason: &str) -> bool {
+        let status = &self.server.status;
+        if status.in_maintenance() || status.operational() == Operational::Stopped {
+            return false;
+        }
+        let urgency = self.urgency_of_loss();
+        self.change(|| {
+            status.set_operational(Operational::Stopped);
+            (urgency, self.line(&format!("is DOWN{reason}"), true))
+        });
+        true
+    }
+
+    /// `set server … state ready`.
+    pub fn ready(&self) {
+        self.clear_admin(admin::FORCED_DRAIN);
+        self.clear_admin(admin::FORCED_MAINT);
+    }
+
+    /// `set server … state drain`.
+    pub fn drain(&self) {
+        self.set_admin(admin::FORCED_DRAIN, "");
+        self.clear_admin(admin::FORCED_MAINT);
+    }
+
+    /// `set server … state maint`.
+    pub fn maintain(&self) {
+        self.set_admin(admin::FORCED_MAINT, "");
+        self.clear_admin(admin::FORCED_DRAIN);
+    }
+
+    /// Adds one administrative bit; `cause` stands in brackets in the log, empty for none. Says
+    /// whether it was new.
+    pub fn set_admin(&self, bit: u8, cause: &str) -> bool {
+        let status = &self.server.status;
+        if status.admin() & bit != 0 {
+            return false;
+        }
+        let cause = if cause.is_empty() { String::new() } else { format!(" ({cause})") };
+        let maintained = status.in_maintenance();
+        let drained = status.is_drained();
+        if bit & admin::MAINT != 0 && !maintained {
+            self.enter_maintenance(bit, &cause);
+        } else if bit & admin::DRAIN != 0 && !maintained && !drained {
+            self.change(|| {
+                status.set_admin(bit, 0);
+                (Urgency::Notice, self.line(&format!("enters drain state{cause}"), true))
+            });
+        } else {
+            status.set_admin(bit, 0);
+        }
+        true
+    }
+
+    /// Takes one administrative bit away; says whether it was there.
+    pub fn clear_admin(&self, bit: u8) -> bool {
+        let status = &self.server.status;
+        if status.admin() & bit == 0 {
+            return false;
+        }
+        let left = status.admin() & !bit;
+        if bit & admin::MAINT != 0 && left & admin::MAINT == 0 {
+            self.leave_maintenance(bit);
+        } else if bit & admin::MAINT != 0 {
+            status.set_admin(0, bit);
+            self.say(Urgency::Notice, &self.line(remaining(bit), false));
+        } else if left & admin::DRAIN == 0 && left & admin::MAINT == 0 {
+            self.change(|| {
+                status.set_admin(0, bit);
+                let forced = if bit == admin::FORCED_DRAIN { "forced " } else { "" };
+                let up = self.up_word();
+                (Urgency::Notice, self.line(&format!("is {up} (leaving {forced}drain)"), false))
+            });
+        } else {
+            status.set_admin(0, bit);
+        }
+        true
+    }
+
+    /// `set server … health up`, `stopping` or `down`; `reason` as for `set_running`.
+    pub fn force_health(&self, state: Operational, reason: &str) {
+        let mut health = self.server.status.health.lock();
+        health.health = if state == Operational::Stopped { 0 } else { health.full() };
+        drop(health);
+        match state {
+            Operational::Stopped => self.set_stopped(reason),
+            Operational::Stopping => self.set_stopping(reason),
+            Operational::Running | Operational::Starting => self.set_running(reason),
+        };
+    }
+
+    /// Sets the operator's weight, 0 to 256.
+    pub fn set_weight(&self, weight: u32) {
+        let before = self.usable_total();
+        self.server.status.set_weight(weight);
+        self.settle(before);
+    }
+
+    fn enter_maintenance(&self, bit: u8, cause: &str) {
+        let status = &self.server.status;
+        status.health.lock().pause();
+        if status.operational() == Operational::Stopped {
+            status.set_admin(bit, 0);
+            let text = format!("was DOWN and now enters maintenance{cause}");
+            self.say(Urgency::Notice, &self.line(&text, false));
+            return;
+        }
+        let urgency = self.urgency_of_loss();
+        self.change(|| {
+            status.set_admin(bit, 0);
+            status.set_operational(Operational::Stopped);
+            (urgency, self.line(&format!("is going DOWN for maintenance{cause}"), true))
+        });
+    }
+
+    fn leave_maintenance(&self, bit: u8) {
+        let status = &self.server.status;
+        let says_up = {
+            let mut health = status.health.lock();
+            health.resume();
+            health.says_up()
+        };
+        self.change(|| {
+            status.set_admin(0, bit);
+            if says_up {
+                status.set_operational(Operational::Running);
+            }
+            let up = self.up_word();
+            let ready = if status.is_drained() { "DRAIN" } else { "READY" };
+            let text = match bit {
+                admin::RESOLUTION_MAINT => {
+                    let host = self.server.host.as_deref().unwrap_or_default();
+                    format!("('{host}') is {up}/{ready} (resolves again)")
+                }
+                admin::INHERITED_MAINT => format!("is {up}/{ready} (leaving maintenance)"),
+                _ => format!("is {up}/{ready} (leaving forced maintenance)"),
+            };
+            (Urgency::Notice, self.line(&text, false))
+        });
+    }
+
+    /// Applies a change, lets go or wakes waiting requests, says the line, and notices when the
+    /// backend has lost or found its last server.
+    fn change(&self, apply: impl FnOnce() -> (Urgency, String)) {
+        let before = self.usable_total();
+        let (urgency, line) = apply();
+        self.say(urgency, &line);
+        self.settle(before);
+    }
+
+    /// Keeps the backend's own state: down when no server is usable.
+    fn settle(&self, before: u32) {
+        let Some(backend) = &self.proxy.backend else { return };
+        let after = self.usable_total();
+        if after == 0 && before > 0 {
+            backend.state.status.set_operational(Operational::Stopped);
+            let (kind, name) = (self.proxy.kind.word(), &self.proxy.name);
+            self.say(Urgency::Emergency, &format!("{kind} {name} has no server available!"));
+        } else if after > 0 {
+            backend.state.status.set_operational(Operational::Running);
+        }
+    }
+
+    /// `Backup Server b/s is …`, with the servers left when `counts` is wanted.
+    fn line(&self, what: &str, counts: bool) -> String {
+        let backup = if self.server.backup { "Backup " } else { "" };
+        let (proxy, server) = (&self.proxy.name, &self.server.name);
+        let counts = if counts { self.counts() } else { String::new() };
+        format!("{backup}Server {proxy}/{server} {what}{counts}.")
+    }
+
+    fn counts(&self) -> String {
+        let status = &self.server.status;
+        let (active, backups) = self.proxy.backend.as_ref().map_or((0, 0), Backend::usable_counts);
+        let on_backup = if active == 0 && backups > 0 { " Running on backup." } else { "" };
+        let queued = status.counters.queued.get();
+        if status.is_up() {
+            return format!(
+                ". {active} active and {backups} backup servers online.{on_backup} 0 sessions requeued, {queued} total in queue"
+            );
+        }
+        let sessions = status.counters.sessions.get();
+        format!(
+            ". {active} active and {backups} backup servers left.{on_backup} {sessions} sessions active, 0 requeued, {queued} remaining in queue"
+        )
+    }
+
+    fn up_word(&self) -> &'static str {
+        if self.server.status.is_up() { "UP" } else { "DOWN" }
+    }
+
+    fn usable_total(&self) -> u32 {
+        let (active, backups) = self.proxy.backend.as_ref().map_or((0, 0), Backend::usable_counts);
+        active + backups
+    }
+
+    /// Losing a server that took no new sessions any more is not alarming.
+    fn urgency_of_loss(&self) -> Urgency {
+        let status = &self.server.status;
+        let stopping = status.operational() == Operational::Stopping || status.is_drained();
+        if stopping { Urgency::Notice } else { Urgency::Alert }
+    }
+
+    /// Tells the operator and the log.
+    fn say(&self, _urgency: Urgency, _line: &str) {}
+}
+
+/// What is said when one reason for maintenance is gone and another one stays.
+fn remaining(bit: u8) -> &'static str {
+    match bit {
+        admin::FORCED_MAINT => "is leaving forced maintenance but remains in maintenance",
+        admin::INHERITED_MAINT => "remains in forced maintenance",
+        _ => "resolves again but remains in maintenance",
+    }
+}
