@@ -2,7 +2,9 @@
 //! images made of a Debian 11 root folder, and the project's Dockerfile around the binary.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Instant;
 
 use anyhow::Result;
@@ -51,16 +53,24 @@ impl Docker {
             self.folder.write(&format!("{version}/Dockerfile"), text.as_bytes())?;
             self.build(&format!("frontend:{version}"), version)?;
         }
-        let image = project().join("haproxy-compat/image");
-        run(std::process::Command::new(image.join("build.sh"))
-            .args(["haproxy:2.3", "debian:11"])
-            .env("HAPROXY_PORTABLE", binary)
-            .envs(self.engine.environment()))?;
+        let other = self.folder.write("other", b"#!/bin/sh\nexit 99\n")?;
+        std::fs::set_permissions(&other, PermissionsExt::from_mode(0o755))?;
+        self.script("build.sh", &["haproxy:2.3", "debian:11"], &other)?;
+        // As if that had been an existing image with another haproxy in it.
+        self.script("replace.sh", &["haproxy:2.3"], binary)?;
         let text = "FROM haproxy:2.3\nCOPY haproxy.cfg /usr/local/etc/haproxy/haproxy.cfg\n";
         self.folder.write("lb/Dockerfile", text.as_bytes())?;
         self.folder.write("lb/haproxy.cfg", &std::fs::read(fixtures.join("haproxy.cfg"))?)?;
         self.build("lb:v1", "lb")?;
         self.engine.run(&["network", "create", "my_net"]).map(|_| ())
+    }
+
+    /// One of the scripts that README tells about.
+    fn script(&self, name: &str, words: &[&str], binary: &Path) -> Result<()> {
+        let script = project().join("haproxy-compat/image").join(name);
+        let mut command = Command::new(script);
+        command.args(words).env("HAPROXY_PORTABLE", binary).envs(self.engine.environment());
+        run(&mut command).map(|_| ())
     }
 
     fn build(&self, tag: &str, folder: &str) -> Result<()> {
