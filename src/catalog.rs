@@ -164,8 +164,26 @@ pub struct Fetch {
     pub examples: &'static [&'static str],
     /// How far its effect goes.
     pub status: Status,
+    /// Refuses arguments, in HAProxy's words, or makes them ready; not asked when there are none.
+    pub check: fn(&mut Arguments) -> Result<(), String>,
     /// Takes the value; `None` when there is none at this moment.
     pub run: for<'a> fn(&SampleContext<'a>, &'a Arguments) -> Option<Value<'a>>,
+}
+
+impl Fetch {
+    /// A row to copy from.
+    pub const NEW: Fetch = Fetch {
+        name: "",
+        args: &[],
+        required: 0,
+        gives: Type::Str,
+        valid: "",
+        doc: "",
+        examples: &[],
+        status: Status::Planned,
+        check: |_| Ok(()),
+        run: |_, _| None,
+    };
 }
 
 /// A converter: one value to another.
@@ -183,12 +201,30 @@ pub struct Converter {
     pub gives: Type,
     /// For the manual page.
     pub doc: &'static str,
-    /// Input and output, both as strings; the arguments stand in the first after the name.
+    /// An expression that ends in this converter, and its value as text.
     pub examples: &'static [(&'static str, &'static str)],
     /// How far its effect goes.
     pub status: Status,
+    /// Refuses arguments, in HAProxy's words, or makes them ready.
+    pub check: fn(&mut Arguments) -> Result<(), String>,
     /// Converts; `None` when the input cannot be converted.
     pub run: for<'a> fn(Value<'a>, &SampleContext<'a>, &'a Arguments) -> Option<Value<'a>>,
+}
+
+impl Converter {
+    /// A row to copy from.
+    pub const NEW: Converter = Converter {
+        name: "",
+        args: &[],
+        required: 0,
+        takes: Type::Str,
+        gives: Type::Str,
+        doc: "",
+        examples: &[],
+        status: Status::Planned,
+        check: |_| Ok(()),
+        run: |_, _, _| None,
+    };
 }
 
 /// An ACL keyword that is a fetch with a match method (`path_beg`).
@@ -278,9 +314,19 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::response::error_page::PART,
     &crate::flow::log::PART,
     &crate::flow::log::tags::PART,
+    &crate::sample::fetch::constant::PART,
     &crate::sample::fetch::internal::PART,
     &crate::sample::fetch::l4::PART,
+    &crate::sample::fetch::l5::PART,
+    &crate::sample::fetch::l6::PART,
     &crate::sample::fetch::http::PART,
+    &crate::sample::fetch::htx::PART,
+    &crate::sample::fetch::table::COUNTED,
+    &crate::sample::fetch::table::TRACKING,
+    &crate::sample::fetch::table::PART,
+    &crate::sample::convert::hash::PART,
+    &crate::sample::convert::json::PART,
+    &crate::sample::convert::net::PART,
     &crate::sample::convert::string::PART,
     &crate::state::stick_table::PART,
     &crate::check::PART,

@@ -1,10 +1,10 @@
 //! Sample expressions: `fetch(args),converter(args),…` (manual 7.3). In comes the text, out comes
-//! something that takes a value from the traffic.
+//! something that takes a value from the traffic. Errors are worded as HAProxy 2.3 words them.
 
 use crate::catalog::{self, Converter, Fetch, Status};
-use crate::config::args::{TimeUnit, parse_number, parse_size, parse_time};
-use crate::sample::value::Value;
-use crate::sample::{ArgType, Argument, Arguments, SampleContext};
+use crate::sample::args;
+use crate::sample::value::{Type, Value};
+use crate::sample::{Arguments, SampleContext};
 
 /// An expression as parsed; names in its arguments are not resolved yet.
 #[derive(Debug, Clone)]
@@ -26,40 +26,77 @@ impl PartialEq for Expr {
 }
 
 impl Expr {
-    /// Reads an expression that fills the whole text. The error is worded as HAProxy's.
+    /// Reads an expression that fills the whole text.
     pub fn parse(text: &str) -> Result<Expr, String> {
-        let (name, rest) = split_name(text);
-        let fetch = catalog::fetch(name).ok_or_else(|| format!("unknown fetch method '{name}'"))?;
-        let (args, rest) = take_args(rest).ok_or_else(|| {
-            format!("missing closing ')' after arguments to fetch keyword '{name}'")
-        })?;
-        let args = read_args(args, fetch.args, fetch.required)
-            .map_err(|e| format!("invalid args in fetch method '{name}' : {e}"))?;
-        let mut expr = Expr { fetch, args, converters: Vec::new(), text: text.to_owned() };
-        expr.read_converters(rest)?;
-        Ok(expr)
+        let (expr, rest) = Expr::parse_prefix(text)?;
+        if rest.is_empty() {
+            return Ok(expr);
+        }
+        Err(match expr.converters.last() {
+            Some((converter, _)) => format!("missing comma after converter '{}'", converter.name),
+            None => format!("missing comma after fetch keyword '{}'", expr.fetch.name),
+        })
     }
 
-    fn read_converters(&mut self, mut rest: &str) -> Result<(), String> {
-        while !rest.is_empty() {
-            let Some(after) = rest.strip_prefix(',') else {
-                return Err(format!("unexpected character(s) '{rest}' after expression"));
-            };
-            let (name, after) = split_name(after);
-            if name.is_empty() {
-                rest = after;
-                continue;
+    /// Reads an expression at the beginning of the text; gives what follows it too.
+    pub fn parse_prefix(text: &str) -> Result<(Expr, &str), String> {
+        let (name, rest) = split_name(text);
+        if name.is_empty() {
+            return Err("missing fetch method".to_owned());
+        }
+        let fetch = catalog::fetch(name).ok_or_else(|| format!("unknown fetch method '{name}'"))?;
+        let (mut expr, rest) = Expr::of_fetch(fetch, rest)
+            .map_err(|e| e.worded(&format!("fetch method '{name}' : "), name))?;
+        let rest = expr.read_converters(rest).map_err(|e| e.message)?;
+        expr.text = text[..text.len() - rest.len()].to_owned();
+        Ok((expr, rest))
+    }
+
+    /// A fetch with the arguments at the beginning of the text, no converters yet.
+    pub fn of_fetch<'a>(
+        fetch: &'static Fetch,
+        text: &'a str,
+    ) -> Result<(Expr, &'a str), FetchError> {
+        let (args, rest) = args::parse(text, fetch.args, fetch.required)
+            .map_err(|e| FetchError::List(e.message))?;
+        let mut args = Arguments(args);
+        if !args.0.is_empty() {
+            (fetch.check)(&mut args).map_err(FetchError::Check)?;
+        }
+        Ok((Expr { fetch, args, converters: Vec::new(), text: String::new() }, rest))
+    }
+
+    /// Reads converters up to what cannot be one; gives what is left.
+    pub fn read_converters<'a>(&mut self, mut rest: &'a str) -> Result<&'a str, ConverterError> {
+        while rest.starts_with(',') {
+            rest = rest.trim_start_matches(',');
+            if rest.is_empty() {
+                break;
             }
-            let converter =
-                catalog::converter(name).ok_or_else(|| format!("unknown converter '{name}'"))?;
-            let (args, after) = take_args(after)
-                .ok_or_else(|| format!("syntax error: missing ')' after converter '{name}'"))?;
-            let args = read_args(args, converter.args, converter.required)
-                .map_err(|e| format!("invalid args in converter '{name}' : {e}"))?;
+            let (name, after) = split_name(rest);
+            let error = |message| ConverterError { message };
+            let converter = catalog::converter(name)
+                .ok_or_else(|| error(format!("unknown converter '{name}'")))?;
+            if !self.gives().casts_to(converter.takes) {
+                return Err(error(format!("converter '{name}' cannot be applied")));
+            }
+            let (args, after) =
+                args::parse(after, converter.args, converter.required).map_err(|e| {
+                    let place = e.position + 1;
+                    error(format!("invalid arg {place} in converter '{name}' : {}", e.message))
+                })?;
+            let mut args = Arguments(args);
+            (converter.check)(&mut args)
+                .map_err(|e| error(format!("invalid args in converter '{name}' : {e}")))?;
             self.converters.push((converter, args));
             rest = after;
         }
-        Ok(())
+        Ok(rest)
+    }
+
+    /// The type of the expression's values.
+    pub fn gives(&self) -> Type {
+        self.converters.last().map_or(self.fetch.gives, |(converter, _)| converter.gives)
     }
 
     /// Names of the parts whose effect is not built yet.
@@ -79,78 +116,35 @@ impl Expr {
     }
 }
 
-/// A name up to `(` or `,`, and the rest.
-fn split_name(text: &str) -> (&str, &str) {
-    let end = text.find(['(', ',']).unwrap_or(text.len());
-    text.split_at(end)
+/// Why a fetch's arguments are refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchError {
+    /// The list cannot be read.
+    List(String),
+    /// The fetch does not take these arguments.
+    Check(String),
 }
 
-/// The text between brackets, if any, and what follows; `None` when the bracket is not closed.
-fn take_args(text: &str) -> Option<(Option<&str>, &str)> {
-    let Some(inner) = text.strip_prefix('(') else { return Some((None, text)) };
-    let mut quote = None;
-    for (at, c) in inner.char_indices() {
-        match (quote, c) {
-            (None, ')') => return Some((Some(&inner[..at]), &inner[at + 1..])),
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(q), c) if q == c => quote = None,
-            _ => {}
-        }
-    }
-    None
-}
-
-fn read_args(
-    text: Option<&str>,
-    types: &'static [ArgType],
-    required: usize,
-) -> Result<Arguments, String> {
-    let words = text.filter(|t| !t.is_empty()).map(split_args).unwrap_or_default();
-    if words.len() < required {
-        return Err(format!("missing arguments (got {}/{required})", words.len()));
-    }
-    if words.len() > types.len() {
-        return Err(format!("too many arguments (got {}, at most {})", words.len(), types.len()));
-    }
-    let args = words.iter().zip(types).map(|(word, kind)| read_arg(word, *kind));
-    Ok(Arguments(args.collect::<Result<_, _>>()?))
-}
-
-/// Splits at commas outside quotes; the quotes are taken off.
-fn split_args(text: &str) -> Vec<String> {
-    let mut args = vec![String::new()];
-    let mut quote = None;
-    for c in text.chars() {
-        match (quote, c) {
-            (None, ',') => args.push(String::new()),
-            (None, '"' | '\'') => quote = Some(c),
-            (Some(q), c) if q == c => quote = None,
-            (_, c) => {
-                if let Some(last) = args.last_mut() {
-                    last.push(c);
-                }
+impl FetchError {
+    fn worded(self, list: &str, name: &str) -> String {
+        match self {
+            FetchError::List(message) => format!("{list}{message}"),
+            FetchError::Check(message) => {
+                format!("invalid args in fetch method '{name}' : {message}")
             }
         }
     }
-    args
 }
 
-fn read_arg(word: &str, kind: ArgType) -> Result<Argument, String> {
-    let invalid = || format!("failed to parse '{word}'");
-    match kind {
-        ArgType::Int => parse_number(word.as_bytes()).map(Argument::Int).ok_or_else(invalid),
-        ArgType::Time => parse_time(word.as_bytes(), TimeUnit::Milliseconds)
-            .map(|t| Argument::Int(t.as_millis() as i64))
-            .map_err(|_| invalid()),
-        ArgType::Size => {
-            parse_size(word.as_bytes()).map(|s| Argument::Int(s as i64)).map_err(|_| invalid())
-        }
-        ArgType::Ipv4 | ArgType::Ipv6 | ArgType::Mask4 | ArgType::Mask6 => {
-            word.parse().map(Argument::Ip).map_err(|_| invalid())
-        }
-        ArgType::Regex => {
-            regex::bytes::Regex::new(word).map(Argument::Regex).map_err(|_| invalid())
-        }
-        _ => Ok(Argument::Str(word.as_bytes().into())),
-    }
+/// Why a converter is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConverterError {
+    /// HAProxy's words.
+    pub message: String,
+}
+
+/// The longest beginning that can be a name, and the rest.
+pub fn split_name(text: &str) -> (&str, &str) {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+');
+    text.split_at(text.find(|c| !is_name(c)).unwrap_or(text.len()))
 }

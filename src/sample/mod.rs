@@ -1,70 +1,19 @@
 //! Expressions evaluated on the way: in comes a session or stream, out comes a typed value
 //! (manual 7). `fetch` takes values, `convert` changes them, `pattern` matches them.
 
+pub mod args;
 pub mod convert;
 pub mod expr;
 pub mod fetch;
 pub mod pattern;
+pub mod valid;
 pub mod value;
 
 use std::cell::Cell;
 
 use crate::flow::phase::Phase;
 use crate::flow::session::{Session, Stream};
-
-/// The kinds of argument a fetch or converter may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArgType {
-    /// An integer.
-    Int,
-    /// Text.
-    Str,
-    /// An IPv4 address.
-    Ipv4,
-    /// An IPv6 address.
-    Ipv6,
-    /// An IPv4 mask.
-    Mask4,
-    /// An IPv6 mask.
-    Mask6,
-    /// A time.
-    Time,
-    /// A size.
-    Size,
-    /// The name of a frontend.
-    Frontend,
-    /// The name of a backend.
-    Backend,
-    /// The name of a stick table.
-    Table,
-    /// `server` or `backend/server`.
-    Server,
-    /// The name of a userlist.
-    Userlist,
-    /// A regular expression.
-    Regex,
-    /// A variable's name with its scope.
-    Var,
-    /// A map file's name.
-    Map,
-}
-
-/// An argument that was given; names are resolved when the `World` is built.
-#[derive(Debug, Clone)]
-pub enum Argument {
-    /// An integer, a time in milliseconds or a size in bytes.
-    Int(i64),
-    /// Text, or a name that stands for itself.
-    Str(Box<[u8]>),
-    /// An address or mask.
-    Ip(std::net::IpAddr),
-    /// An index into `World::proxies`.
-    Proxy(usize),
-    /// Indices of the proxy and of its server.
-    Server(usize, usize),
-    /// A compiled regular expression.
-    Regex(regex::bytes::Regex),
-}
+pub use args::{ArgType, Argument};
 
 /// The arguments of one fetch or converter.
 #[derive(Debug, Clone, Default)]
@@ -101,4 +50,65 @@ pub struct SampleContext<'a> {
     pub occurrence: Cell<usize>,
     /// Set by a fetch that has a further value at the next occurrence.
     pub more: Cell<bool>,
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::rc::Rc;
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    use arc_swap::ArcSwap;
+
+    use crate::config::outside::{Listen, ListenAddress, ListenOptions};
+    use crate::flow::listener::bind::Listener;
+    use crate::flow::session::Address;
+    use crate::flow::threads::{Shared, Thread};
+    use crate::state::clock::Moment;
+    use crate::state::counters::ProcessCounters;
+    use crate::state::world::World;
+
+    /// Runs something with a context of an idle connection, for expressions that look at nothing.
+    pub(crate) fn with_context(run: impl FnOnce(&SampleContext<'_>)) {
+        let shared = Arc::new(Shared {
+            world: ArcSwap::from_pointee(World {
+                global: Default::default(),
+                proxies: Vec::new(),
+                tables: Default::default(),
+                notices: Vec::new(),
+            }),
+            counters: ProcessCounters::default(),
+            next_number: AtomicU64::new(1),
+        });
+        let address: std::net::SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let session = Session {
+            thread: Rc::new(Thread::new(0, shared)),
+            listener: Arc::new(Listener {
+                name: "sock-1".into(),
+                id: 1,
+                proxy: 0,
+                listen: Listen {
+                    address: ListenAddress::Tcp(address),
+                    options: ListenOptions::default(),
+                },
+                bound: None,
+                maxconn: 0,
+                counters: Arc::default(),
+            }),
+            source: Address::Inet(address),
+            destination: Address::Inet(address),
+            accepted: Moment::now(),
+            handshake: std::time::Duration::ZERO,
+            number: 1,
+            requests: Cell::new(0),
+        };
+        run(&SampleContext {
+            session: &session,
+            stream: None,
+            phase: Phase::Session,
+            occurrence: Cell::new(0),
+            more: Cell::new(false),
+        });
+    }
 }

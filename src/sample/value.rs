@@ -26,6 +26,39 @@ pub enum Type {
     Method,
 }
 
+impl Type {
+    /// Whether some value of this type can become one of the other (manual 7.3.1).
+    pub fn casts_to(self, to: Type) -> bool {
+        use Type::{Addr, Any, Bin, Bool, Int, Ipv4, Ipv6, Method, Str};
+        match (self, to) {
+            (Any, _) | (_, Any) => true,
+            (Addr, _) => false,
+            (Bool, Bool | Int | Str) => true,
+            (Int, to) => to != Method,
+            (Ipv4, to) => !matches!(to, Bool | Method),
+            (Ipv6, to) => !matches!(to, Bool | Int | Method),
+            (Str, _) => true,
+            (Bin | Method, Str | Bin | Method) => true,
+            _ => false,
+        }
+    }
+
+    /// HAProxy's name of the type.
+    pub fn word(self) -> &'static str {
+        match self {
+            Type::Any => "any",
+            Type::Bool => "bool",
+            Type::Int => "sint",
+            Type::Addr => "addr",
+            Type::Ipv4 => "ipv4",
+            Type::Ipv6 => "ipv6",
+            Type::Str => "str",
+            Type::Bin => "bin",
+            Type::Method => "meth",
+        }
+    }
+}
+
 /// A sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value<'a> {
@@ -73,10 +106,7 @@ impl<'a> Value<'a> {
             Value::Bool(value) => Cow::Borrowed(if *value { b"1" } else { b"0" }),
             Value::Int(value) => Cow::Owned(value.to_string().into_bytes()),
             Value::Ip(address) => Cow::Owned(address.to_string().into_bytes()),
-            Value::Str(text) | Value::Method(text) => Cow::Borrowed(text),
-            Value::Bin(bytes) => {
-                Cow::Owned(bytes.iter().flat_map(|b| format!("{b:02X}").into_bytes()).collect())
-            }
+            Value::Str(text) | Value::Method(text) | Value::Bin(text) => Cow::Borrowed(text),
         }
     }
 

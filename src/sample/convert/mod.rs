@@ -1,3 +1,36 @@
 //! Converters: one value to another (manual 7.3.1).
 
+pub mod hash;
+pub mod json;
+pub mod net;
 pub mod string;
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::{PARTS, Status};
+    use crate::sample::expr::Expr;
+    use crate::sample::tests::with_context;
+
+    #[test]
+    fn examples_give_what_they_say() {
+        with_context(|context| {
+            let mut ran = 0;
+            for converter in PARTS.iter().flat_map(|part| part.converters) {
+                if converter.status != Status::Works {
+                    continue;
+                }
+                assert!(!converter.examples.is_empty(), "{} has no example", converter.name);
+                for (text, expected) in converter.examples {
+                    let expr = Expr::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"));
+                    let last = expr.converters.iter().any(|(c, _)| c.name == converter.name);
+                    assert!(last, "{text} does not use {}", converter.name);
+                    let value = expr.eval(context).map(|v| v.to_text().into_owned());
+                    let value = value.map(|v| String::from_utf8_lossy(&v).into_owned());
+                    assert_eq!(value.as_deref(), Some(*expected), "{text}");
+                    ran += 1;
+                }
+            }
+            assert!(ran > 0);
+        });
+    }
+}
