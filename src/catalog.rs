@@ -11,7 +11,7 @@ use crate::config::section::Sections;
 use crate::config::spec::{BindSpec, ServerSpec};
 use crate::control::cli;
 use crate::flow::balance;
-use crate::flow::log::format::LogContext;
+use crate::flow::log::format::{LogContext, Options};
 use crate::flow::rules::{ActionLine, ActionSpec, RuleSets};
 use crate::sample::value::{Type, Value};
 use crate::sample::{ArgType, Arguments, SampleContext};
@@ -249,8 +249,22 @@ pub struct LogVariable {
     pub doc: &'static str,
     /// How far its effect goes.
     pub status: Status,
-    /// Writes the value, unquoted and unescaped.
-    pub write: fn(&LogContext<'_>, &mut Vec<u8>),
+    /// The name to use instead, for one that is deprecated.
+    pub replaced_by: Option<&'static str>,
+    /// Writes the value, quoted and escaped as the options say.
+    pub write: fn(&LogContext<'_>, Options, &mut Vec<u8>),
+}
+
+impl LogVariable {
+    /// A row to copy from.
+    pub const NEW: LogVariable = LogVariable {
+        name: "",
+        http: false,
+        doc: "",
+        status: Status::Planned,
+        replaced_by: None,
+        write: |_, _, _| {},
+    };
 }
 
 /// All that one family file defines.

@@ -16,9 +16,10 @@ use std::sync::Arc;
 use crate::catalog;
 use crate::config::args::{Line, Parsed, Words};
 use crate::config::compile::Compiler;
-use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::config::outside::Outside;
-use crate::config::spec::PlannedUse;
+use crate::config::proxy::Mode;
+use crate::config::spec::{PlannedUse, ProxyKind};
 use crate::config::words::Word;
 use crate::flow::phase::Phase;
 use crate::flow::session::Stream;
@@ -121,8 +122,23 @@ pub struct ActionLine<'a, 'b> {
     pub rule_set: RuleSets,
     /// The row that matched.
     pub row: &'static catalog::ActionRow,
+    /// The proxy that the rule stands in.
+    pub proxy: RuleOwner,
     /// The world outside.
     pub outside: &'b mut dyn Outside,
+    /// Where warnings go.
+    pub diagnostics: &'b mut Diagnostics,
+}
+
+/// The proxy that a rule stands in, as far as it has been read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleOwner {
+    /// Its name.
+    pub name: String,
+    /// Its section.
+    pub kind: ProxyKind,
+    /// What it speaks.
+    pub mode: Mode,
 }
 
 impl<'a> Deref for ActionLine<'a, '_> {
@@ -142,6 +158,32 @@ impl ActionLine<'_, '_> {
     /// Whether the action's arguments are over: the end of the line or a condition.
     pub fn at_condition(&self) -> bool {
         self.words.peek().is_none_or(|w| *w == *"if" || *w == *"unless")
+    }
+
+    /// The action's name as it was written.
+    pub fn name(&self) -> String {
+        match &self.bracket {
+            Some(inner) => format!("{}({inner})", self.row.name.trim_end_matches("(*)")),
+            None => self.row.name.to_owned(),
+        }
+    }
+
+    /// HAProxy's message for a mistake in this rule.
+    pub fn rule_error(&self, text: impl AsRef<str>) -> Diagnostic {
+        let RuleOwner { name, kind, .. } = &self.proxy;
+        self.alert(format!(
+            "error detected in {} '{name}' while parsing '{} {}' rule : {}.",
+            kind.word(),
+            self.rule_set.name(),
+            self.name(),
+            text.as_ref()
+        ))
+    }
+
+    /// Says something that does not refuse the configuration.
+    pub fn warn(&mut self, text: impl AsRef<str>) {
+        let warning = self.words.warning(text);
+        self.diagnostics.push(warning);
     }
 }
 
@@ -252,21 +294,44 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
             PlannedUse { name: format!("{directive} {}", row.name), place: line.place.clone() };
         line.spec.planned.push(used);
     }
+    let proxy = line.proxy();
+    let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
     let mut action_line = ActionLine {
         words: line.words.clone(),
         bracket,
         rule_set: *set,
         row,
+        proxy: owner,
         outside: line.outside,
+        diagnostics: line.diagnostics,
     };
     let action = (row.parse)(&mut action_line)?.into();
+    let action_name = action_line.name();
     line.words = action_line.words;
+    if let Some(word) = line.peek()
+        && !(*word == *"if" || *word == *"unless")
+    {
+        return Err(unexpected(line, &action_name));
+    }
     let condition = condition::parse_optional(line)?;
     let words = line.words.all.get(start..).unwrap_or_default().to_vec();
     let rule = RuleSpec { words, place: line.place.clone(), action, condition };
     let bits = set.0;
     line.proxy().rules.sets.push((bits, rule));
     Ok(())
+}
+
+/// HAProxy's message for a word behind an action that begins no condition.
+fn unexpected(line: &mut Line<'_>, action: &str) -> Diagnostic {
+    let directive = line.keyword.name;
+    let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    Diagnostic::alert(
+        Some(&line.last_place()),
+        format!(
+            "parsing [{}]: '{directive} {action}' expects either 'if' or 'unless' followed by a condition but found '{word}'.",
+            line.words.place
+        ),
+    )
 }
 
 /// `set-var(txn.x)` to `set-var(*)` and `txn.x`.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use crate::flow::http::message::Message;
 use crate::flow::listener::bind::Listener;
+use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
 use crate::flow::threads::Thread;
 use crate::sample::SampleContext;
@@ -128,6 +129,14 @@ pub struct Stream<'s> {
     pub server_source: Option<Address>,
     /// The number of this request within the process.
     pub number: u64,
+    /// What answered instead of a server, as `%s` names it (`<STATS>`).
+    pub applet: Option<&'static str>,
+    /// The unique id, empty without `unique-id-format`.
+    pub unique_id: Vec<u8>,
+    /// What `set-log-level` said.
+    pub log_level: LogLevel,
+    /// Whether the log line was written already (`option logasap`).
+    pub logged: Cell<bool>,
     /// Values that rules captured, by slot: request and response.
     pub captures: RefCell<(Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>)>,
 }
