@@ -4,8 +4,12 @@
 #![allow(unsafe_code)]
 
 use nix::libc;
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// The system's words for an error, without Rust's `(os error 98)`.
 pub fn error_words(error: &io::Error) -> String {
@@ -50,4 +54,186 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
 
 fn check(result: libc::c_int) -> io::Result<libc::c_int> {
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+/// A date of the local time zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LocalTime {
+    pub year: i32,
+    /// 1 to 12.
+    pub month: u32,
+    /// 1 to 31.
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    /// 0 to 60.
+    pub second: u32,
+    /// Days since the first of January, from 0.
+    pub day_of_year: u32,
+    /// 0 is Sunday.
+    pub weekday: u32,
+    /// Seconds east of UTC.
+    pub offset: i64,
+}
+
+/// The local date of a moment, in seconds since 1970. The zone is read once, at the first call, so call
+/// this before `chroot`.
+pub fn local_time(seconds: i64) -> LocalTime {
+    static ZONE: std::sync::Once = std::sync::Once::new();
+    unsafe extern "C" {
+        fn tzset();
+    }
+    // SAFETY: called once, and the environment is not changed while this program runs.
+    ZONE.call_once(|| unsafe { tzset() });
+    let mut date = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    let seconds = seconds as libc::time_t;
+    // SAFETY: both pointers lead to valid memory; all-zero is a valid tm should the call fail.
+    let date = unsafe {
+        libc::localtime_r(&raw const seconds, date.as_mut_ptr());
+        date.assume_init()
+    };
+    let positive = |number: libc::c_int| u32::try_from(number).unwrap_or(0);
+    LocalTime {
+        year: date.tm_year + 1900,
+        month: positive(date.tm_mon) + 1,
+        day: positive(date.tm_mday),
+        hour: positive(date.tm_hour),
+        minute: positive(date.tm_min),
+        second: positive(date.tm_sec),
+        day_of_year: positive(date.tm_yday),
+        weekday: positive(date.tm_wday),
+        offset: date.tm_gmtoff,
+    }
+}
+
+/// Who one is after [`fork`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fork {
+    Parent { child: i32 },
+    Child,
+}
+
+/// Splits the process in two.
+///
+/// # Errors
+/// The system's, and `ResourceBusy` when there is more than one thread: the others would be missing in
+/// the child, with whatever they had locked.
+pub fn fork() -> io::Result<Fork> {
+    if std::fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() > 1) {
+        return Err(io::Error::from(io::ErrorKind::ResourceBusy));
+    }
+    // SAFETY: there is only this thread, so the child has all of the program's state.
+    match check(unsafe { libc::fork() })? {
+        0 => Ok(Fork::Child),
+        child => Ok(Fork::Parent { child }),
+    }
+}
+
+/// Takes over a descriptor that the process was started with, and keeps it from programs it starts.
+///
+/// # Errors
+/// `fd` is no open descriptor.
+pub fn inherited(fd: RawFd) -> io::Result<OwnedFd> {
+    let copy = duplicate(fd)?;
+    // SAFETY: the one who started us opened `fd` for us and nothing else here knows its number.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(copy)
+}
+
+/// Most descriptors that one message carries, one less than the kernel's limit, as HAProxy does.
+pub const DESCRIPTORS_AT_ONCE: usize = 252;
+
+/// Sends bytes and, with the first of them, descriptors; at most [`DESCRIPTORS_AT_ONCE`]. Returns how
+/// many bytes were taken.
+pub fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[RawFd]) -> io::Result<usize> {
+    let slices = [io::IoSlice::new(bytes)];
+    let messages = [ControlMessage::ScmRights(descriptors)];
+    let messages = if descriptors.is_empty() { &[][..] } else { &messages[..] };
+    let flags = MsgFlags::MSG_NOSIGNAL;
+    Ok(sendmsg::<()>(socket.as_raw_fd(), &slices, messages, flags, None)?)
+}
+
+/// Receives bytes into `buffer`, with the descriptors that came along. 0 bytes: the other side closed.
+pub fn receive_with(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+) -> io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = nix::cmsg_space!([RawFd; DESCRIPTORS_AT_ONCE + 1]);
+    let mut slices = [io::IoSliceMut::new(buffer)];
+    let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+    let message = recvmsg::<()>(socket.as_raw_fd(), &mut slices, Some(&mut space), flags)?;
+    let mut descriptors = Vec::new();
+    for part in message.cmsgs()? {
+        if let ControlMessageOwned::ScmRights(list) = part {
+            // SAFETY: the kernel has just made these descriptors for us alone.
+            descriptors.extend(list.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        }
+    }
+    Ok((message.bytes, descriptors))
+}
+
+/// Waits for a descriptor that tokio has no type for; call inside a runtime.
+pub fn watch_readable(fd: Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: the descriptor is owned, so it stays open and the same as long as the watch holds it.
+    Ok(unsafe { AsyncFd::register_with_interest(fd, Interest::READABLE) }?)
+}
+
+/// The system's word for a signal: `Terminated`.
+pub fn signal_words(signal: i32) -> String {
+    // SAFETY: strsignal returns null or a string that stays valid until this thread's next call.
+    unsafe {
+        let words = libc::strsignal(signal);
+        match words.is_null() {
+            true => signal.to_string(),
+            false => std::ffi::CStr::from_ptr(words).to_string_lossy().into_owned(),
+        }
+    }
+}
+
+/// Returns memory that is free to the system; does nothing where the allocator has no such call.
+pub fn trim_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes a plain number.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn descriptors_cross_a_socket() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let (mut passed, other_end) = UnixStream::pair().unwrap();
+        let sent = send_with(here.as_fd(), b"x", &[other_end.as_raw_fd()]).unwrap();
+        assert_eq!(sent, 1);
+        drop(other_end);
+        let mut byte = [0];
+        let (length, mut received) = receive_with(there.as_fd(), &mut byte).unwrap();
+        assert_eq!((length, byte[0], received.len()), (1, b'x', 1));
+        let mut end = UnixStream::from(received.remove(0));
+        io::Write::write_all(&mut end, b"hello").unwrap();
+        let mut text = [0; 5];
+        io::Read::read_exact(&mut passed, &mut text).unwrap();
+        assert_eq!(&text, b"hello");
+    }
+
+    #[test]
+    fn a_date_has_its_parts() {
+        let date = local_time(0);
+        let midnight = i64::from(date.hour) * 3600 + i64::from(date.minute) * 60;
+        assert_eq!((midnight - date.offset).rem_euclid(86_400), 0);
+        assert!((1..=31).contains(&date.day) && (1969..=1970).contains(&date.year));
+    }
+
+    #[test]
+    fn errors_and_signals_have_words() {
+        let error = io::Error::from_raw_os_error(libc::EADDRINUSE);
+        assert_eq!(error_words(&error), "Address already in use");
+        assert_eq!(signal_words(libc::SIGTERM), "Terminated");
+    }
 }
