@@ -45,11 +45,11 @@ pub(super) fn with_marker(marker: &str) -> Vec<i32> {
 /// The TCP ports on which some process of this machine listens.
 pub(super) fn listening_ports() -> Vec<u16> {
     let read = |name| std::fs::read_to_string(name).unwrap_or_default();
-    let tables = read("/proc/net/tcp") + &read("/proc/net/tcp6");
+    let tables = read("/proc/thread-self/net/tcp") + &read("/proc/thread-self/net/tcp6");
     tables.lines().filter_map(listening_port).collect()
 }
 
-/// The port of a line of `/proc/net/tcp`, if its state is LISTEN (0A).
+/// The port of a line of `/proc/thread-self/net/tcp`, if its state is LISTEN (0A).
 fn listening_port(line: &str) -> Option<u16> {
     let mut fields = line.split_whitespace();
     let port = fields.nth(1)?.rsplit(':').next()?;
