@@ -46,10 +46,16 @@ pub struct SampleContext<'a> {
     pub stream: Option<&'a Stream<'a>>,
     /// The checkpoint.
     pub phase: Phase,
-    /// Which of several values a fetch shall give (a header that occurs several times), from 0.
+    /// Which of several values a fetch shall give (a header that occurs several times), from 0, or
+    /// [`SampleContext::LAST`], as everywhere but in ACLs.
     pub occurrence: Cell<usize>,
     /// Set by a fetch that has a further value at the next occurrence.
     pub more: Cell<bool>,
+}
+
+impl SampleContext<'_> {
+    /// The `occurrence` that asks for the last value.
+    pub const LAST: usize = usize::MAX;
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ impl<'s> Stream<'s> {
             session: self.session,
             stream: Some(self),
             phase,
-            occurrence: Cell::new(0),
+            occurrence: Cell::new(SampleContext::LAST),
             more: Cell::new(false),
         }
     }

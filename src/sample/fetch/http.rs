@@ -33,6 +33,9 @@ fn hdr<'a>(context: &SampleContext<'a>, args: &'a Arguments) -> Option<Value<'a>
     let mut elements = message.elements(name);
     match args.int(1) {
         None | Some(0) => {
+            if context.occurrence.get() == SampleContext::LAST {
+                return elements.last().map(Value::text);
+            }
             let value = elements.nth(context.occurrence.get())?;
             context.more.set(elements.next().is_some());
             Some(Value::text(value))
