@@ -108,6 +108,7 @@ pub(crate) mod tests {
             handshake: std::time::Duration::ZERO,
             number: 1,
             requests: Cell::new(0),
+            tracked: Default::default(),
         };
         run(&SampleContext {
             session: &session,

@@ -14,6 +14,7 @@ use crate::flow::http::message::Message;
 use crate::flow::listener::bind::Listener;
 use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
+use crate::flow::rules::track::Trackers;
 use crate::flow::threads::Thread;
 use crate::sample::SampleContext;
 use crate::state::clock::Moment;
@@ -66,6 +67,8 @@ pub struct Session {
     pub number: u64,
     /// Requests so far.
     pub requests: Cell<u32>,
+    /// What `tcp-request connection` and `session` rules track.
+    pub tracked: Trackers,
 }
 
 /// The points in time that the log's timers are computed from (manual 8.4). Each is the duration since
@@ -139,6 +142,8 @@ pub struct Stream<'s> {
     pub logged: Cell<bool>,
     /// Values that rules captured, by slot: request and response.
     pub captures: RefCell<(Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>)>,
+    /// What `content` and `http` rules track.
+    pub tracked: Trackers,
 }
 
 impl<'s> Stream<'s> {
