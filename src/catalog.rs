@@ -311,6 +311,7 @@ impl Part {
 /// Every family, in the reading order of `lib.rs`.
 pub static PARTS: &[&Part] = &[
     &crate::config::global::PART,
+    &crate::config::tuning::PART,
     &crate::config::proxy::PART,
     &crate::flow::listener::bind::PART,
     &crate::flow::session::timeouts::PART,
@@ -400,6 +401,11 @@ static KEYWORDS: LazyLock<HashMap<&'static str, Vec<&'static Keyword>>> = LazyLo
     }
     map
 });
+
+/// The directives of this name, in whatever section.
+pub fn keywords(name: &str) -> &'static [&'static Keyword] {
+    KEYWORDS.get(name).map_or(&[], Vec::as_slice)
+}
 
 /// The directive of this name in a section.
 pub fn keyword(section: Sections, name: &str) -> Option<&'static Keyword> {

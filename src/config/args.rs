@@ -88,6 +88,12 @@ impl<'a> Words<'a> {
         )
     }
 
+    /// `parsing [file:line]: text`: some of HAProxy's messages have no blank before the colon.
+    pub fn bare(&self, text: impl AsRef<str>) -> Diagnostic {
+        let text = format!("parsing [{}]: {}", self.place, text.as_ref());
+        Diagnostic::alert(Some(&self.last_place()), text)
+    }
+
     /// The same as a warning.
     pub fn warning(&self, text: impl AsRef<str>) -> Diagnostic {
         Diagnostic { level: Level::Warning, ..self.alert(text) }

@@ -10,6 +10,8 @@ pub mod proxy;
 pub mod section;
 pub mod source;
 pub mod spec;
+pub mod tuning;
+mod unknown;
 pub mod words;
 
 use std::path::PathBuf;

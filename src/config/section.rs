@@ -6,10 +6,11 @@ use std::ops::BitOr;
 
 use crate::catalog::{self, Keyword};
 use crate::config::args::{Inversion, Line, Parsed, Words};
-use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::config::diagnostic::{Diagnostic, Diagnostics, Level, Place};
 use crate::config::outside::Outside;
 use crate::config::source::SourceLine;
 use crate::config::spec::{NamedSection, ProxyKind, ProxySpec, Spec};
+use crate::config::unknown;
 use crate::config::words::{self, Word};
 
 /// A set of sections.
@@ -158,31 +159,34 @@ impl<'a> Reader<'a> {
 
     /// Reads one logical line; its mistakes are collected.
     pub fn line(&mut self, place: &Place, words: &[Word]) {
-        if let Err(diagnostic) = self.read(place, words) {
+        // An empty word ends a line for nearly all of HAProxy's parsers.
+        let end = words.iter().position(Word::is_empty).unwrap_or(words.len());
+        if let Err(diagnostic) = self.read(place, &words[..end]) {
             self.diagnostics.push(diagnostic);
         }
     }
 
     fn read(&mut self, place: &Place, words: &[Word]) -> Parsed {
+        let (inversion, words) = match words.split_first() {
+            Some((first, rest)) if *first == *"no" => (Inversion::No, rest),
+            Some((first, rest)) if *first == *"default" => (Inversion::Default, rest),
+            _ => (Inversion::Plain, words),
+        };
+        let mut cursor = Words { all: words, next: 0, place };
         let Some(first) = words.first() else { return Ok(()) };
-        let opened = Sections::NAMES.iter().find(|(name, _)| *first == **name);
-        if let Some((name, section)) = opened {
-            self.section = *section;
-            return self.open(name, Words { all: words, next: 1, place });
+        if inversion != Inversion::Plain && !INVERTIBLE.contains(&&*first.str()) {
+            self.diagnostics.push(cursor.bare(
+                "negation/default currently supported only for options, log, busy-polling, \
+                 set-dumpable, strict-limits, and insecure-fork-wanted.",
+            ));
         }
-        let (inversion, skip) = match () {
-            () if *first == *"no" => (Inversion::No, 1),
-            () if *first == *"default" => (Inversion::Default, 1),
-            () => (Inversion::Plain, 0),
-        };
-        let mut cursor = Words { all: words, next: skip, place };
-        let Some(keyword) = find_keyword(self.section, &mut cursor) else {
-            return Err(self.unknown(cursor));
-        };
-        if inversion != Inversion::Plain && !keyword.negatable {
-            let word = if inversion == Inversion::No { "no" } else { "default" };
-            let all = "negation/default is not supported for this keyword";
-            return Err(cursor.alert(format!("{all}: '{word} {}'.", keyword.name)));
+        if let Some((name, section)) = Sections::NAMES.iter().find(|(name, _)| *first == **name) {
+            cursor.next = 1;
+            return self.open(name, *section, cursor);
+        }
+        let Some(keyword) = self.keyword(&mut cursor, inversion)? else { return Ok(()) };
+        if let Some(opened) = self.spec.sections.last_mut().filter(|s| s.section == self.section) {
+            opened.lines.push((place.clone(), words.to_vec()));
         }
         if keyword.status == catalog::Status::Planned {
             self.spec.note_planned(keyword.name, place);
@@ -199,53 +203,276 @@ impl<'a> Reader<'a> {
         (keyword.parse)(&mut line)
     }
 
-    /// HAProxy's message for a word that is no keyword here.
-    fn unknown(&self, mut words: Words<'_>) -> Diagnostic {
-        let Some((section, _)) = Sections::NAMES.iter().find(|(_, bit)| *bit == self.section)
-        else {
-            let file = &words.place.file;
-            let line = words.place.line;
-            let first = words.word().map(Word::str).unwrap_or_default();
-            return Diagnostic::alert(
-                Some(&words.last_place()),
-                format!("parsing [{file}:{line}]: unknown keyword '{first}' out of section."),
-            );
+    /// The row for a line in this section. A proxy's directive that needs the other side of a
+    /// proxy is read all the same, after a warning, as 2.3 does.
+    fn keyword(
+        &mut self,
+        words: &mut Words<'_>,
+        inversion: Inversion,
+    ) -> Result<Option<&'static Keyword>, Diagnostic> {
+        if inversion != Inversion::Plain {
+            unknown::refuse_inversion(self.section, words)?;
+        }
+        if let Some(found) = find_keyword(self.section, words) {
+            return Ok(Some(found));
+        }
+        let elsewhere = (self.section != Sections::DEFAULTS
+            && Sections::NAMED_PROXIES.contains(self.section))
+        .then(|| find_keyword_of(words, |row| row.sections.intersects(Sections::NAMED_PROXIES)))
+        .flatten();
+        let Some(found) = elsewhere else {
+            return Err(unknown::diagnostic(self.section, words));
         };
-        let word = words.word().map(Word::str).unwrap_or_default();
-        words.alert(format!("unknown keyword '{word}' in '{section}' section"))
+        if let Some(diagnostic) = unknown::misplaced(found, self.section, self.spec, words) {
+            if diagnostic.level == Level::Alert {
+                return Err(diagnostic);
+            }
+            self.diagnostics.push(diagnostic);
+        }
+        Ok(Some(found))
     }
 
-    fn open(&mut self, name: &'static str, mut words: Words<'_>) -> Parsed {
+    fn open(&mut self, name: &'static str, section: Sections, mut words: Words<'_>) -> Parsed {
+        let before = self.section;
+        self.section = section;
         let place = words.place;
-        if let Some(kind) = ProxyKind::of_section(self.section) {
-            if kind == ProxyKind::Defaults {
-                let name = words.word().map(|w| w.str().into_owned()).unwrap_or_default();
-                self.spec.defaults = ProxySpec::defaults(name, place.clone());
-                return Ok(());
-            }
-            let id = words.required(&format!(
-                "'{name}' expects an <id> argument and\n  optionally supports [addr1]:port1[-end1]{{,[addr]:port[-end]}}..."
-            ))?;
-            let id = id.str().into_owned();
-            let spec = ProxySpec::open(&self.spec.defaults, kind, id, place.clone());
-            self.spec.proxies.push(spec);
-            return Ok(());
+        let opening = Opening { name, before, spec: self.spec, diagnostics: self.diagnostics };
+        if let Some(kind) = ProxyKind::of_section(section) {
+            return match kind {
+                ProxyKind::Defaults => opening.defaults(&mut words),
+                kind => opening.proxy(kind, &mut words),
+            };
         }
-        if self.section == Sections::GLOBAL {
+        if section == Sections::GLOBAL {
             return words.end(name);
         }
-        self.spec.sections.push(NamedSection {
-            section: self.section,
-            name: words.word().map(|w| w.str().into_owned()).unwrap_or_default(),
-            place: place.clone(),
-        });
+        let named = opening.named(section, &mut words);
         self.spec.note_planned(name, place);
+        named
+    }
+}
+
+/// What `no` and `default` may stand before.
+const INVERTIBLE: &[&str] =
+    &["option", "log", "busy-polling", "set-dumpable", "strict-limits", "insecure-fork-wanted"];
+
+/// A section line being read.
+struct Opening<'a> {
+    name: &'static str,
+    before: Sections,
+    spec: &'a mut Spec,
+    diagnostics: &'a mut Diagnostics,
+}
+
+impl Opening<'_> {
+    fn defaults(self, words: &mut Words<'_>) -> Parsed {
+        let name = words.word().map(|w| w.str().into_owned()).unwrap_or_default();
+        self.spec.defaults = ProxySpec::defaults(name, words.place.clone());
+        words.end(self.name)
+    }
+
+    fn proxy(self, kind: ProxyKind, words: &mut Words<'_>) -> Parsed {
+        let name = self.name;
+        let Some(word) = words.word() else {
+            return Err(words.alert(format!(
+                "'{name}' expects an <id> argument and\n  optionally supports [addr1]:port1[-end1]{{,[addr]:port[-end]}}..."
+            )));
+        };
+        let id = word.str().into_owned();
+        let place = words.place;
+        if let Some(bad) = invalid_char(word) {
+            self.diagnostics.push(
+                words.alert(format!("character '{bad}' is not permitted in '{name}' name '{id}'.")),
+            );
+        }
+        let same_side = |other: &&ProxySpec| {
+            other.name == id
+                && ((kind.has_frontend() && other.kind.has_frontend())
+                    || (!kind.has_frontend() && other.kind.has_backend()))
+        };
+        if let Some(other) = self.spec.proxies.iter().find(same_side) {
+            let (ours, theirs) = (kind.word(), other.kind.word());
+            let (file, line) = (&other.place.file, other.place.line);
+            self.diagnostics.push(Diagnostic::alert(
+                Some(place),
+                format!(
+                    "Parsing [{place}]: {ours} '{id}' has the same name as {theirs} '{id}' declared at {file}:{line}."
+                ),
+            ));
+        }
+        let spec = ProxySpec::open(&self.spec.defaults, kind, id, place.clone());
+        self.spec.proxies.push(spec);
+        if let Err(extra) = words.end(name) {
+            self.diagnostics.push(extra);
+            if kind.has_frontend() {
+                self.diagnostics
+                    .push(words.alert("please use the 'bind' keyword for listening addresses."));
+            }
+        }
+        Ok(())
+    }
+
+    /// A section that is neither `global` nor a proxy.
+    fn named(self, section: Sections, words: &mut Words<'_>) -> Parsed {
+        let _ = self.before;
+        let rules = SectionName::of(section);
+        let name = self.name;
+        let Some(word) = words.word() else {
+            return Err(rules.place(words, rules.missing.to_owned()));
+        };
+        let id = word.str().into_owned();
+        if let Some(bad) = invalid_char(word).filter(|_| rules.checked) {
+            let text = format!("character '{bad}' is not permitted in '{name}' name '{id}'.");
+            return Err(rules.place(words, text));
+        }
+        if rules.alone {
+            words.end(name)?;
+        }
+        let same = |s: &&NamedSection| s.section == section && s.name == id;
+        let declared = self.spec.sections.iter().find(same).map(|s| s.place.clone());
+        if let Some(declared) = declared {
+            match (rules.same)(&id, words.place, &declared) {
+                Some(text) => self.diagnostics.push(Diagnostic::alert(Some(words.place), text)),
+                None => return Ok(()),
+            }
+        }
+        self.spec.sections.push(NamedSection {
+            section,
+            name: id,
+            place: words.place.clone(),
+            lines: Vec::new(),
+        });
         Ok(())
     }
 }
 
+/// How a small section's line is checked, and what is said about it.
+struct SectionName {
+    missing: &'static str,
+    /// Whether the message lacks the blank before the colon.
+    bare: bool,
+    checked: bool,
+    alone: bool,
+    /// What is said of a second section of one name; `None` when it is let pass.
+    same: fn(&str, &Place, &Place) -> Option<String>,
+}
+
+impl SectionName {
+    fn place(&self, words: &Words<'_>, text: String) -> Diagnostic {
+        if self.bare { words.bare(text) } else { words.alert(text) }
+    }
+
+    fn of(section: Sections) -> SectionName {
+        let row = SectionName {
+            missing: "",
+            bare: false,
+            checked: true,
+            alone: true,
+            same: |_, _, _| None,
+        };
+        match section {
+            Sections::USERLIST => SectionName {
+                missing: "'userlist' expects <name> as arguments.",
+                bare: true,
+                ..row
+            },
+            Sections::PEERS => SectionName {
+                missing: "missing name for peers section.",
+                same: |id, at, other| {
+                    Some(format!(
+                        "Parsing [{at}]: peers section '{id}' has the same name as another peers section declared at {other}."
+                    ))
+                },
+                ..row
+            },
+            Sections::MAILERS => SectionName {
+                missing: "missing name for mailers section.",
+                alone: false,
+                same: |id, at, other| {
+                    Some(format!(
+                        "Parsing [{at}]: mailers section '{id}' has the same name as another mailers section declared at {other}."
+                    ))
+                },
+                ..row
+            },
+            Sections::PROGRAM => SectionName {
+                missing: "'program' expects an <id> argument",
+                same: |id, at, _| {
+                    Some(format!(
+                        "parsing [{at}]: '{id}' program section already exists in the configuration."
+                    ))
+                },
+                ..row
+            },
+            Sections::HTTP_ERRORS => SectionName {
+                missing: "missing name for http-errors section.",
+                alone: false,
+                same: |id, at, other| {
+                    Some(format!(
+                        "parsing [{at}]: http-errors section '{id}' already declared at {other}."
+                    ))
+                },
+                ..row
+            },
+            Sections::RING => SectionName {
+                missing: "missing ring name.",
+                alone: false,
+                same: |id, at, _| {
+                    Some(format!("parsing [{at}] : sink named '{id}' already exists."))
+                },
+                ..row
+            },
+            Sections::LOG_FORWARD => SectionName {
+                missing: "missing name for ip-forward section.",
+                same: |id, at, other| {
+                    Some(format!(
+                        "Parsing [{at}]: log-forward section '{id}' has the same name as another log-forward section declared at {other}."
+                    ))
+                },
+                ..row
+            },
+            Sections::RESOLVERS => SectionName {
+                missing: "missing name for resolvers section.",
+                alone: false,
+                same: |id, at, other| {
+                    Some(format!(
+                        "Parsing [{at}]: resolvers '{id}' has same name as another resolvers (declared at {other})."
+                    ))
+                },
+                ..row
+            },
+            Sections::CACHE => {
+                SectionName { missing: "'cache' expects a <name> argument", checked: false, ..row }
+            }
+            _ => SectionName {
+                missing: "'fcgi-app' expects <name> as argument.",
+                bare: true,
+                same: |id, at, other| {
+                    Some(format!(
+                        "Parsing [{at}]: fcgi-app section '{id}' has the same name as another one declared at {other}."
+                    ))
+                },
+                ..row
+            },
+        }
+    }
+}
+
+/// The first character that names may not hold.
+pub fn invalid_char(name: &Word) -> Option<char> {
+    let allowed = |b: &&u8| !(b.is_ascii_alphanumeric() || b"_-.:".contains(b));
+    name.bytes().iter().find(allowed).map(|b| char::from(*b))
+}
+
 /// Finds the longest name that the words begin with; the cursor moves behind it.
 fn find_keyword(section: Sections, words: &mut Words<'_>) -> Option<&'static Keyword> {
+    find_keyword_of(words, |row| row.sections.contains(section))
+}
+
+fn find_keyword_of(
+    words: &mut Words<'_>,
+    wanted: impl Fn(&Keyword) -> bool,
+) -> Option<&'static Keyword> {
     let rest = words.all.get(words.next..)?;
     let mut name = String::new();
     let mut found = None;
@@ -254,8 +481,8 @@ fn find_keyword(section: Sections, words: &mut Words<'_>) -> Option<&'static Key
             name.push(' ');
         }
         name.push_str(std::str::from_utf8(word.bytes()).ok()?);
-        if let Some(row) = catalog::keyword(section, &name) {
-            found = Some((row, count + 1));
+        if let Some(row) = catalog::keywords(&name).iter().find(|row| wanted(row)) {
+            found = Some((*row, count + 1));
         }
     }
     let (row, count) = found?;

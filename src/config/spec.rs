@@ -6,6 +6,7 @@ use crate::config::diagnostic::Place;
 use crate::config::global::GlobalSpec;
 use crate::config::proxy::{OptionsSpec, ProxyBasicsSpec};
 use crate::config::section::Sections;
+use crate::config::words::Word;
 use crate::control::stats::StatsSpec;
 use crate::flow::balance::BalanceSpec;
 use crate::flow::http::options::HttpSpec;
@@ -76,6 +77,8 @@ pub struct NamedSection {
     pub name: String,
     /// Where it begins.
     pub place: Place,
+    /// Its lines, as words from the keyword on, each with its place.
+    pub lines: Vec<(Place, Vec<Word>)>,
 }
 
 /// The kinds of proxy section.
