@@ -1,5 +1,6 @@
 //! An HTTP server that is always there: answers every request, and remembers what it saw.
 
+use std::collections::BTreeMap;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -26,7 +27,8 @@ struct Seen {
     connections: AtomicUsize,
     requests: Mutex<Vec<Message>>,
     arrived: Condvar,
-    open: Mutex<Vec<Socket>>,
+    /// A handle for each open connection, by its number.
+    open: Mutex<BTreeMap<usize, Socket>>,
 }
 
 impl Web {
@@ -83,7 +85,7 @@ impl Web {
 
     /// Closes every open connection and goes on listening.
     pub fn close_connections(&self) {
-        for socket in lock(&self.seen.open).drain(..) {
+        for socket in lock(&self.seen.open).values() {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -91,6 +93,11 @@ impl Web {
     /// How many connections were accepted so far.
     pub fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many connections are open now.
+    pub fn open_connections(&self) -> usize {
+        lock(&self.seen.open).len()
     }
 
     /// The requests so far, each with its exact bytes.
@@ -123,12 +130,16 @@ impl Drop for Web {
 impl Seen {
     fn accept(self: Arc<Seen>, listener: &Socket) {
         while let Ok((socket, _)) = listener.accept() {
-            self.connections.fetch_add(1, Ordering::SeqCst);
+            let number = self.connections.fetch_add(1, Ordering::SeqCst);
             if let Ok(handle) = socket.try_clone() {
-                lock(&self.open).push(handle);
+                lock(&self.open).insert(number, handle);
             }
             let seen = Arc::clone(&self);
-            std::thread::spawn(move || seen.serve(socket));
+            std::thread::spawn(move || {
+                seen.serve(socket);
+                // The last handle: the connection closes.
+                lock(&seen.open).remove(&number);
+            });
         }
     }
 
@@ -147,8 +158,6 @@ impl Seen {
                 break;
             }
         }
-        // The handle kept for `stop` would hold the connection open.
-        let _ = connection.socket().shutdown(Shutdown::Both);
     }
 }
 
