@@ -225,13 +225,14 @@ impl Bench {
             std::fs::write(&file, config::large())?;
         }
         let mut command = program.command(&file);
-        command.arg("-c").stderr(Stdio::piped());
+        command.arg("-c").stdout(Stdio::piped()).stderr(Stdio::piped());
         let before = Cpu::of_children()?;
         let begin = Instant::now();
         let output = self.cpus.spawn_on_proxy_side(|| command.output())??;
         let wall = begin.elapsed().as_secs_f64() * 1e3;
-        let said = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "-c says: {}", said.lines().take(5).collect::<String>());
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        let valid = output.status.success() && said.contains("Configuration file is valid");
+        ensure!(valid, "-c says: {}", said.lines().take(5).collect::<Vec<_>>().join(" "));
         let cpu = (Cpu::of_children()? - before).per(1000);
         let split = Some((cpu.user, cpu.system));
         Ok(Sample { cost: cpu.total, split, load: None, wall: Some(wall) })
@@ -247,8 +248,8 @@ impl Bench {
         let begin = Instant::now();
         let child = self.cpus.spawn_on_proxy_side(|| command.spawn())?.context("starting")?;
         let origin = self.traffic.origin;
-        let _proxy = Proxy::of(child, config::Places { http: page, tcp: stats, origin });
-        let elapsed = self.traffic.first_answer(page, begin)?;
+        let mut proxy = Proxy::of(child, config::Places { http: page, tcp: stats, origin });
+        let elapsed = self.traffic.first_answer(page, begin, || proxy.ensure_running())?;
         Ok(Sample { cost: elapsed.as_secs_f64() * 1e3, split: None, load: None, wall: None })
     }
 }

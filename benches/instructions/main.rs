@@ -160,8 +160,9 @@ impl Counter {
         let file = self.folder.join("check.cfg");
         std::fs::write(&file, text)?;
         let (mut command, log) = self.under_callgrind(program, &file);
-        let status = command.arg("-c").status()?;
-        ensure!(status.success(), "-c ended with {status}");
+        let output = command.arg("-c").stdout(Stdio::piped()).stderr(Stdio::piped()).output()?;
+        let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        ensure!(said.contains("Configuration file is valid"), "-c says: {said}");
         collected(&log)
     }
 

@@ -103,13 +103,19 @@ impl Proxy {
     pub fn wait_for(&mut self, at: SocketAddr, patience: Duration) -> Result<()> {
         let begin = Instant::now();
         while TcpStream::connect(at).is_err() {
-            if let Some(status) = self.child.try_wait()? {
-                bail!("ended at once: {status}");
-            }
+            self.ensure_running()?;
             ensure!(begin.elapsed() < patience, "nobody listens on {at}");
             std::thread::sleep(Duration::from_millis(2));
         }
         Ok(())
+    }
+
+    /// An error with its exit status once it has ended.
+    pub fn ensure_running(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("ended at once: {status}"),
+            None => Ok(()),
+        }
     }
 
     /// Asks it to end with `TERM` and waits for that.

@@ -147,8 +147,14 @@ impl Traffic {
         Ok(timing(elapsed, progress.latencies))
     }
 
-    /// The time from `since` until a request to `to` is answered, however often it takes to connect.
-    pub fn first_answer(&mut self, to: SocketAddr, since: Instant) -> Result<Duration> {
+    /// The time from `since` until a request to `to` is answered, however often it takes to
+    /// connect; `alive` ends the waiting with its error.
+    pub fn first_answer(
+        &mut self,
+        to: SocketAddr,
+        since: Instant,
+        mut alive: impl FnMut() -> Result<()>,
+    ) -> Result<Duration> {
         let work = Work {
             to,
             answer: Answer::Small,
@@ -158,6 +164,7 @@ impl Traffic {
         };
         while TcpStream::connect(to).is_err() {
             ensure!(since.elapsed() < DEADLINE, "nobody listens on {to}");
+            alive()?;
             self.turn(None, Duration::ZERO)?;
             std::thread::sleep(Duration::from_micros(50));
         }
