@@ -377,10 +377,10 @@ impl ServerSpec {
         let status = ServerStatus::new(address.clone(), self.weight.unwrap_or(1));
         status.maxconn.store(self.maxconn.unwrap_or(0), Relaxed);
         if self.disabled {
-            status.set_admin(admin::CONFIG_MAINT, 0);
+            status.start_in_maintenance(admin::CONFIG_MAINT | admin::FORCED_MAINT);
         }
         if *address == ServerAddress::None {
-            status.set_admin(admin::RESOLUTION_MAINT, 0);
+            status.start_in_maintenance(admin::RESOLUTION_MAINT);
         }
         status
     }

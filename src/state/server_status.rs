@@ -40,9 +40,8 @@ pub mod admin {
     pub const RESOLUTION_MAINT: u8 = 0x20;
     /// In maintenance because the name's address changed by `set server fqdn`.
     pub const HOST_MAINT: u8 = 0x40;
-    /// Any reason for maintenance.
-    pub const MAINT: u8 =
-        FORCED_MAINT | INHERITED_MAINT | CONFIG_MAINT | RESOLUTION_MAINT | HOST_MAINT;
+    /// Any reason for maintenance; the two that only say how it came about are none.
+    pub const MAINT: u8 = FORCED_MAINT | INHERITED_MAINT | RESOLUTION_MAINT;
     /// Any reason for draining.
     pub const DRAIN: u8 = FORCED_DRAIN | INHERITED_DRAIN;
 }
@@ -158,6 +157,13 @@ impl ServerStatus {
         let old = self.operational.swap(state as u8, Relaxed);
         self.refresh(before);
         old != state as u8
+    }
+
+    /// Starts in maintenance: down, but never gone down.
+    pub fn start_in_maintenance(&self, bits: u8) {
+        self.admin.fetch_or(bits, Relaxed);
+        self.operational.store(Operational::Stopped as u8, Relaxed);
+        self.usable.store(false, Relaxed);
     }
 
     /// Sets and clears administrative bits; says whether anything changed.
