@@ -258,6 +258,61 @@ pub struct Counters {
     pub response_time: TimeMean,
     /// Time of the whole session.
     pub total_time: TimeMean,
+    /// Idle connections to a server that may not be shared with other clients' first requests.
+    pub idle_unsafe: Gauge,
+    /// Idle connections to a server that may.
+    pub idle_safe: Gauge,
+    /// Connections to a server in use.
+    pub connections_used: Gauge,
+    /// Connections to a server that are expected to be needed soon.
+    pub connections_needed: Counter,
+    /// Bytes given to the compressor.
+    pub compression_in: Counter,
+    /// Bytes that came out of the compressor.
+    pub compression_out: Counter,
+    /// Bytes that went past the compressor for want of resources.
+    pub compression_bypassed: Counter,
+    /// Responses that were compressed.
+    pub compressed_responses: Counter,
+    /// Requests looked up in the cache.
+    pub cache_lookups: Counter,
+    /// Requests answered from the cache.
+    pub cache_hits: Counter,
+    /// Failures that traffic showed (`observe`).
+    pub analysis_failures: Counter,
+    /// HTTP/2 on this side.
+    pub h2: H2Counters,
+}
+
+/// What is counted of HTTP/2 connections.
+#[derive(Debug, Default)]
+pub struct H2Counters {
+    /// HEADERS frames received.
+    pub headers: Counter,
+    /// DATA frames received.
+    pub data: Counter,
+    /// SETTINGS frames received.
+    pub settings: Counter,
+    /// RST_STREAM frames received.
+    pub resets: Counter,
+    /// GOAWAY frames received.
+    pub goaways: Counter,
+    /// Errors that cost a connection.
+    pub connection_errors: Counter,
+    /// Errors that cost a stream.
+    pub stream_errors: Counter,
+    /// RST_STREAM frames sent.
+    pub resets_sent: Counter,
+    /// GOAWAY frames sent.
+    pub goaways_sent: Counter,
+    /// Connections at this moment.
+    pub connections: Gauge,
+    /// Streams to servers at this moment.
+    pub backend_streams: Gauge,
+    /// Connections since start.
+    pub connections_total: Counter,
+    /// Streams to servers since start.
+    pub backend_streams_total: Counter,
 }
 
 impl Counters {

@@ -2,6 +2,7 @@
 //! lines that HAProxy says about it, and work for the requests that wait (management.txt 9.3,
 //! "set server"; manual 5.2 "rise", "fall").
 
+use crate::control::process::console;
 use crate::state::server_status::{Operational, admin};
 use crate::state::world::{Backend, Proxy, Server};
 
@@ -274,7 +275,10 @@ impl<'a> ServerChange<'a> {
     }
 
     /// Tells the operator and the log.
-    fn say(&self, _urgency: Urgency, _line: &str) {}
+    fn say(&self, urgency: Urgency, line: &str) {
+        console::warning(line);
+        self.proxy.log.event(urgency as u8, line);
+    }
 }
 
 /// What is said when one reason for maintenance is gone and another one stays.

@@ -1,36 +1,78 @@
-//! The statistics page, CSV and JSON (management.txt 9.1; manual 4.2 "stats …").
+//! The statistics: in come the `World` and a request, out come the page, CSV, typed lines or JSON
+//! (management.txt 9.1 and 9.2; manual 4.2 "stats …"). `fields` is the table of columns, `row` what
+//! is shown of each proxy, the other files write it.
 
-use std::sync::Arc;
+mod answer;
+mod csv;
+mod fields;
+mod json;
+mod query;
+mod row;
+mod spec;
 
-use crate::catalog::Part;
-use crate::config::compile::Compiler;
-use crate::config::spec::ProxySpec;
-use crate::flow::session::Stream;
+use crate::flow::rules::condition::Condition;
+use crate::state::world::World;
+use spec::{AccessAction, PageSpec};
 
-/// `stats …` as written.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct StatsSpec {}
-
-impl StatsSpec {
-    /// The page, if it is enabled.
-    pub fn compile(&self, _: &ProxySpec, _: &mut Compiler<'_>) -> Option<Arc<StatsPage>> {
-        None
-    }
-}
-
-impl StatsPage {
-    /// Whether the request is for this page.
-    pub fn wants(&self, _stream: &Stream<'_>) -> bool {
-        false
-    }
-
-    /// Answers into the stream's response; `body` is the request's body (for POST).
-    pub fn answer(&self, _stream: &mut Stream<'_>, _body: &[u8]) {}
-}
+pub use fields::{COLUMNS, Column, Field, Value};
+pub use json::schema;
+pub use row::{Bound, Object, Row, Selection};
+pub use spec::{PART, StatsSpec};
 
 /// The page of a running proxy.
-#[derive(Debug, Default)]
-pub struct StatsPage {}
+#[derive(Debug)]
+pub struct StatsPage {
+    /// Name of the proxy that answers with it.
+    proxy: String,
+    /// The beginning of the targets it answers.
+    uri: String,
+    /// `stats admin`: any of these lets people change servers.
+    admin: Vec<Condition>,
+    /// `stats http-request`
+    rules: Vec<(AccessAction, Option<Condition>)>,
+    /// What was written.
+    spec: PageSpec,
+}
 
-/// The rows of this family.
-pub const PART: Part = Part::NONE;
+/// How the statistics are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// A header line, then a line for each row.
+    Csv,
+    /// A line for each value; with the column's description if `described`.
+    Typed {
+        /// `desc` was given.
+        described: bool,
+    },
+    /// One array of arrays.
+    Json,
+}
+
+/// The statistics of the selected rows, as `show stat` and the page's exports give them.
+pub fn dump(world: &World, selection: &Selection<'_>, format: Format) -> Vec<u8> {
+    let mut out = String::new();
+    match format {
+        Format::Csv => csv::header(&mut out),
+        Format::Json => out.push('['),
+        Format::Typed { .. } => {}
+    }
+    let mut first = true;
+    for proxy in selection.proxies(world) {
+        for row in selection.rows(world, proxy) {
+            match format {
+                Format::Csv => csv::line(&row, &mut out),
+                Format::Typed { described } => csv::typed(&row, described, &mut out),
+                Format::Json => {
+                    if !std::mem::take(&mut first) {
+                        out.push(',');
+                    }
+                    json::array(&row, &mut out);
+                }
+            }
+        }
+    }
+    if format == Format::Json {
+        out.push(']');
+    }
+    out.into_bytes()
+}

@@ -86,6 +86,8 @@ pub struct HttpOptions {
     pub client_keepalive: bool,
     /// `option tcpka`, `option srvtcpka`
     pub server_keepalive: bool,
+    /// `option socket-stats`
+    pub socket_stats: bool,
 }
 
 impl HttpOptions {
@@ -114,6 +116,7 @@ impl HttpOptions {
             splice_response: auto || on("splice-response"),
             client_keepalive: on("tcpka") || on("clitcpka"),
             server_keepalive: on("tcpka") || on("srvtcpka"),
+            socket_stats: on("socket-stats"),
         }
     }
 }
