@@ -346,6 +346,10 @@ pub static PARTS: &[&Part] = &[
     &crate::state::stick_table::PART,
     &crate::check::PART,
     &crate::check::http::PART,
+    &crate::check::planned::PART,
+    &crate::check::server::PART,
+    &crate::check::spread::PART,
+    &crate::check::tcp::PART,
     &crate::control::cli::PART,
     &crate::control::stats::PART,
 ];

@@ -30,9 +30,9 @@ pub fn parse(line: &mut Line<'_>) -> Result<(Connect, Option<String>), Diagnosti
             }
             "addr" => {
                 let text = argument(line, &word, "<ipv4|ipv6>")?;
-                connect.address = Some(address(&text).map_err(|e| {
-                    line.alert(format!("'{name}' : 'addr' : {e}."))
-                })?);
+                connect.address = Some(
+                    address(&text).map_err(|e| line.alert(format!("'{name}' : 'addr' : {e}.")))?,
+                );
             }
             "send-proxy" | "via-socks4" | "ssl" => planned(line, &word),
             "sni" | "alpn" => {

@@ -91,12 +91,8 @@ impl Expect {
         let last = last || !in_body;
         self.decide(found, last, || match (in_body, self.inverse) {
             (false, _) => failure(CheckStatus::L7Status, &response.reason),
-            (true, true) => {
-                failure(CheckStatus::L7Response, "HTTP check matched unwanted content")
-            }
-            (true, false) => {
-                failure(CheckStatus::L7Response, "HTTP content check did not match")
-            }
+            (true, true) => failure(CheckStatus::L7Response, "HTTP check matched unwanted content"),
+            (true, false) => failure(CheckStatus::L7Response, "HTTP content check did not match"),
         })
     }
 
@@ -228,7 +224,9 @@ impl Reader<'_, '_> {
             "min-recv" => {
                 let number = parse_lenient(self.argument(word, " integer")?.as_bytes());
                 if !(-1..=i64::from(i32::MAX)).contains(&number) {
-                    return Err(self.refuse("'min-recv' expects -1 or an integer from 0 to INT_MAX"));
+                    return Err(
+                        self.refuse("'min-recv' expects -1 or an integer from 0 to INT_MAX")
+                    );
                 }
                 options.min_recv = usize::try_from(number).ok();
             }
@@ -293,9 +291,9 @@ impl Reader<'_, '_> {
             text.ok_or_else(|| self.refuse(format!("'{word}' expects a <pattern> as argument")))?;
         let pattern = match word {
             "string" | "string-lf" => Pattern::Text(text),
-            "binary" | "binary-lf" => Pattern::Binary(binary(&text).map_err(|e| {
-                self.refuse(format!("invalid binary string ({e})"))
-            })?),
+            "binary" | "binary-lf" => Pattern::Binary(
+                binary(&text).map_err(|e| self.refuse(format!("invalid binary string ({e})")))?,
+            ),
             "rstring" => Pattern::TextRegex(self.regex(&text, false)?),
             "rbinary" => Pattern::BinaryRegex(self.regex(&text, false)?),
             "rstatus" => Pattern::StatusRegex(self.regex(&text, false)?),
@@ -379,12 +377,7 @@ const OK_STATUSES: Statuses = (
 );
 const ERROR_STATUSES: Statuses = (
     "'L4CON', 'L6RSP', 'L7RSP' or 'L7STS'",
-    &[
-        CheckStatus::L4Con,
-        CheckStatus::L6Response,
-        CheckStatus::L7Response,
-        CheckStatus::L7Status,
-    ],
+    &[CheckStatus::L4Con, CheckStatus::L6Response, CheckStatus::L7Response, CheckStatus::L7Status],
 );
 const TIMEOUT_STATUSES: Statuses = (
     "'L4TOUT', 'L6TOUT' or 'L7TOUT'",
@@ -461,7 +454,9 @@ mod tests {
         assert_eq!(expect.on_bytes(&step(), b"OK so far", false), Answer::Wait);
         assert_eq!(expect.on_bytes(&step(), b"OK", true), Answer::Fulfilled);
         let failed = expect.on_bytes(&step(), b"-ERR", false);
-        assert!(matches!(failed, Answer::Failed(v) if v.info.starts_with("TCPCHK matched unwanted content 'ERR'")));
+        assert!(
+            matches!(failed, Answer::Failed(v) if v.info.starts_with("TCPCHK matched unwanted content 'ERR'"))
+        );
     }
 
     #[test]
@@ -474,13 +469,9 @@ mod tests {
     #[test]
     fn a_status_out_of_its_ranges_tells_the_reason() {
         let expect = Expect::new(Pattern::Status(vec![(200, 399)]));
-        let response =
-            Response { status: 503, reason: "Nope Sorry".into(), ..Response::default() };
-        let verdict = Verdict {
-            status: CheckStatus::L7Status,
-            code: 503,
-            info: "Nope Sorry".to_owned(),
-        };
+        let response = Response { status: 503, reason: "Nope Sorry".into(), ..Response::default() };
+        let verdict =
+            Verdict { status: CheckStatus::L7Status, code: 503, info: "Nope Sorry".to_owned() };
         assert_eq!(expect.on_response(&step(), &response, false), Answer::Failed(verdict));
         let fine = Response { status: 302, ..Response::default() };
         assert_eq!(expect.on_response(&step(), &fine, false), Answer::Fulfilled);

@@ -222,7 +222,9 @@ fn header(line: &mut Line<'_>, request: &mut HttpRequest) -> Parsed {
     if name == "host"
         && let Some((_, before)) = request.headers.iter().find(|(n, _)| n == "host")
     {
-        return Err(line.alert(format!("'http-check send' : 'host' header already defined (previous value is '{before}').")));
+        return Err(line.alert(format!(
+            "'http-check send' : 'host' header already defined (previous value is '{before}')."
+        )));
     }
     if !matches!(name.as_str(), "connection" | "content-length" | "transfer-encoding") {
         request.headers.push((name, value));
@@ -243,6 +245,12 @@ fn comment(line: &mut Line<'_>) -> Parsed {
 
 fn unknown(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    if let Some((name @ ("set-var" | "unset-var"), _)) = word.split_once('(') {
+        let place = line.words.place.clone();
+        line.spec.note_planned(&format!("http-check {name}"), &place);
+        line.rest();
+        return Ok(());
+    }
     Err(line.alert(format!("'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', 'set-var', 'unset-var'. but got '{word}'")))
 }
 

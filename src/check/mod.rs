@@ -1,43 +1,134 @@
-//! Servers are watched (manual 4.2 "option httpchk", 5.2 "check").
+//! Servers are watched (manual 4.2 "option httpchk", "option tcp-check", 5.2 "check"). `health` decides
+//! what results mean, `expect` and `response` judge answers, `dialogue` talks to a server, `run` does so
+//! for every server at its times.
 
+pub mod connect;
+pub mod dialogue;
+pub mod expect;
 pub mod health;
 pub mod http;
+pub mod planned;
+pub mod response;
+mod run;
+pub mod server;
+pub mod spread;
+pub mod step;
+pub mod tcp;
 
 pub use health::{CheckResult, CheckStatus, Health};
+pub use run::follow;
+pub use server::{ServerCheck, ServerCheckSpec};
+
+use std::time::Duration;
 
 use crate::catalog::Part;
+use crate::config::address::{AddressSpec, PortsSpec};
 use crate::config::compile::Compiler;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::spec::{ProxySpec, ServerSpec};
+use step::{Action, Ruleset, Step};
 
-/// `option httpchk`, `http-check` … as written.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct CheckSpec {}
-
-impl CheckSpec {
-    /// What the checks of a backend do.
-    pub fn compile(&self, _: &ProxySpec, _: &mut Compiler<'_>) -> Check {
-        Check {}
-    }
+/// Which `option …-check` was written last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckKind {
+    /// `option httpchk`
+    Http,
+    /// `option tcp-check`
+    Tcp,
 }
 
-impl ServerCheckSpec {
-    /// The checks of a server, if it has any.
-    pub fn compile(&self, _: &ProxySpec, _: &ServerSpec) -> Option<ServerCheck> {
-        None
-    }
+/// `option httpchk`, `http-check`, `tcp-check` … as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CheckSpec {
+    /// What is checked; a connection when `None`.
+    pub kind: Option<CheckKind>,
+    /// `http-check` rules and the request of `option httpchk`.
+    pub http: Ruleset,
+    /// `tcp-check` rules.
+    pub tcp: Ruleset,
+    /// `http-check disable-on-404`
+    pub disable_on_404: bool,
+    /// `http-check send-state`
+    pub send_state: bool,
 }
 
 /// What a backend's checks do.
-#[derive(Debug, Default)]
-pub struct Check {}
-
-/// `check`, `inter`, `rise` … of a server as written.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct ServerCheckSpec {}
+pub struct Check {
+    /// Which family of rules; a mere connection when `None`.
+    pub kind: Option<CheckKind>,
+    /// The steps, a connection first.
+    pub steps: Vec<Step>,
+    /// `http-check disable-on-404`
+    pub disable_on_404: bool,
+    /// `http-check send-state`
+    pub send_state: bool,
+    /// `timeout connect`, which counts when there is a `timeout check`.
+    pub connect_timeout: Option<Duration>,
+    /// `timeout check`: for each answer.
+    pub answer_timeout: Option<Duration>,
+}
 
-/// Checks of one server.
-#[derive(Debug, Clone, Default)]
-pub struct ServerCheck {}
+impl CheckSpec {
+    /// What the checks of a backend do.
+    pub fn compile(&self, proxy: &ProxySpec, compiler: &mut Compiler<'_>) -> Check {
+        let steps = match self.kind {
+            Some(CheckKind::Http) => step::in_order(&http::complete(&self.http)),
+            Some(CheckKind::Tcp) => step::in_order(&self.tcp.steps),
+            None => step::in_order(&[]),
+        };
+        for server in proxy.servers.iter().filter(|s| s.check.check && !has_port(s)) {
+            if let Some(diagnostic) = missing_port(proxy, server, &steps) {
+                compiler.diagnostics.push(diagnostic);
+            }
+        }
+        let timeouts = proxy.timeouts.compile();
+        Check {
+            kind: self.kind,
+            steps,
+            disable_on_404: self.disable_on_404,
+            send_state: self.send_state,
+            connect_timeout: timeouts.connect.filter(|_| timeouts.check.is_some()),
+            answer_timeout: timeouts.check,
+        }
+    }
+}
 
-/// The rows of this family.
+/// Whether it is known which port of a server is checked.
+fn has_port(server: &ServerSpec) -> bool {
+    let own = match &server.address {
+        AddressSpec::Inet { ports: PortsSpec::Range(port, _), .. } => *port > 0,
+        AddressSpec::Inet { .. } => false,
+        _ => true,
+    };
+    own || server.check.port.is_some() || server.check.addr.is_some_and(|a| a.port() > 0)
+}
+
+/// HAProxy's message about a server whose check has no port, unless its steps name one.
+fn missing_port(proxy: &ProxySpec, server: &ServerSpec, steps: &[Step]) -> Option<Diagnostic> {
+    let connects = || steps.iter().filter_map(|s| Some((s.number, s.action.connect()?)));
+    let named = |c: &step::Connect| c.port.is_some() || c.address.is_some_and(|a| a.port() > 0);
+    let what = match connects().next() {
+        Some((0, _)) | None => "has neither service port nor check port.",
+        Some((_, first)) if !named(first) => {
+            "has neither service port nor check port nor tcp_check rule 'connect' with port information."
+        }
+        _ if connects().any(|(_, c)| !named(c)) => {
+            "has neither service port nor check port, and a tcp_check rule 'connect' with no port information."
+        }
+        _ => return None,
+    };
+    let (kind, name) = (proxy.kind.word(), &proxy.name);
+    let text = format!("config: {kind} '{name}': server '{}' {what}", server.name);
+    Some(Diagnostic::alert(Some(&server.place), text))
+}
+
+impl Action {
+    /// The connection it makes, if it makes one.
+    pub fn connect(&self) -> Option<&step::Connect> {
+        if let Action::Connect(connect) = self { Some(connect) } else { None }
+    }
+}
+
+/// The rows of this family: those of the files below.
 pub const PART: Part = Part::NONE;

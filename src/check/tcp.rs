@@ -73,6 +73,12 @@ fn comment(line: &mut Line<'_>) -> Parsed {
 
 fn unknown(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    if let Some((name @ ("set-var" | "unset-var"), _)) = word.split_once('(') {
+        let place = line.words.place.clone();
+        line.spec.note_planned(&format!("tcp-check {name}"), &place);
+        line.rest();
+        return Ok(());
+    }
     Err(line.alert(format!("'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect', 'set-var', 'unset-var'. but got '{word}'")))
 }
 

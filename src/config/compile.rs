@@ -14,7 +14,7 @@ use crate::flow::listener::bind::Listener;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::pool::ServerPool;
 use crate::state::counters::Counters;
-use crate::state::server_status::{ServerAddress, ServerStatus, admin};
+use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::StickTable;
 use crate::state::world::{Backend, BackendState, Frontend, FrontendState, Proxy, Server, World};
 
@@ -311,6 +311,15 @@ impl Compiler<'_> {
         let algorithm = spec.balance.algorithm();
         let balancer = (algorithm.build)(&spec.balance.words, &servers);
         let old = before.and_then(|p| p.backend.as_ref());
+        let state = old.map_or_else(
+            || {
+                let status = ServerStatus::new(ServerAddress::None, 1);
+                Arc::new(BackendState { counters: Counters::default(), status })
+            },
+            |b| b.state.clone(),
+        );
+        let any = servers.is_empty() || servers.iter().any(|s| s.status.is_usable());
+        state.status.begin_as(if any { Operational::Running } else { Operational::Stopped });
         Backend {
             balancer,
             algorithm: algorithm.name,
@@ -319,15 +328,7 @@ impl Compiler<'_> {
             check,
             fullconn: spec.basics.fullconn.unwrap_or(0),
             queue: old.map_or_else(Arc::default, |b| b.queue.clone()),
-            state: old.map_or_else(
-                || {
-                    Arc::new(BackendState {
-                        counters: Counters::default(),
-                        status: ServerStatus::new(ServerAddress::None, 1),
-                    })
-                },
-                |b| b.state.clone(),
-            ),
+            state,
             servers,
         }
     }
@@ -376,6 +377,7 @@ impl ServerSpec {
     fn fresh_status(&self, address: &ServerAddress) -> ServerStatus {
         let status = ServerStatus::new(address.clone(), self.weight.unwrap_or(1));
         status.maxconn.store(self.maxconn.unwrap_or(0), Relaxed);
+        *status.health.lock() = self.check.first_health();
         if self.disabled {
             status.start_in_maintenance(admin::CONFIG_MAINT | admin::FORCED_MAINT);
         }

@@ -42,6 +42,8 @@ pub struct GlobalSpec {
     pub maxrewrite: Option<usize>,
     /// `tune.http.maxhdr`
     pub maxhdr: Option<usize>,
+    /// `spread-checks`, `max-spread-checks`
+    pub spread: crate::check::spread::SpreadSpec,
 }
 
 /// `global` of a running process.

@@ -228,7 +228,9 @@ impl<'a> ServerChange<'a> {
         if after == 0 && before > 0 {
             backend.state.status.set_operational(Operational::Stopped);
             let (kind, name) = (self.proxy.kind.word(), &self.proxy.name);
-            self.say(Urgency::Emergency, &format!("{kind} {name} has no server available!"));
+            console::alert(format!("{kind} '{name}' has no server available!"));
+            let text = format!("{kind} {name} has no server available!");
+            self.proxy.log.event(Urgency::Emergency as u8, &text);
         } else if after > 0 {
             backend.state.status.set_operational(Operational::Running);
         }

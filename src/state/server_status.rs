@@ -164,6 +164,7 @@ impl ServerStatus {
         self.admin.fetch_or(bits, Relaxed);
         self.operational.store(Operational::Stopped as u8, Relaxed);
         self.usable.store(false, Relaxed);
+        self.health.lock().pause();
     }
 
     /// Sets and clears administrative bits; says whether anything changed.
@@ -174,6 +175,12 @@ impl ServerStatus {
         self.admin.store(new, Relaxed);
         self.refresh(before);
         old != new
+    }
+
+    /// Sets the operational state of something that starts, which does not count as going down.
+    pub fn begin_as(&self, state: Operational) {
+        self.operational.store(state as u8, Relaxed);
+        self.refresh(self.is_running());
     }
 
     /// Weight as set by the operator.

@@ -1,0 +1,350 @@
+//! One check: in come the steps, a server's address and the time limits; connections are made, bytes
+//! exchanged; out comes the verdict (manual 4.2, "http-check", "tcp-check").
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, timeout_at};
+
+use crate::check::expect::Answer;
+use crate::check::health::Verdict;
+use crate::check::response::{self, Parsed};
+use crate::check::step::{Action, Connect, Expect, Step};
+use crate::check::{Check, CheckKind, CheckStatus, ServerCheck};
+use crate::state::server_status::ServerAddress;
+use crate::sys;
+
+/// What is checked, and how.
+#[derive(Debug)]
+pub struct Dialogue<'a> {
+    /// The backend's steps and timeouts.
+    pub check: &'a Check,
+    /// The server's own settings.
+    pub server: &'a ServerCheck,
+    /// Where the server is.
+    pub address: &'a ServerAddress,
+    /// The header of `http-check send-state`.
+    pub state: Option<String>,
+    /// Whether a 404 may mean "no new sessions": the server is up and `disable-on-404` is set.
+    pub stopping_on_404: bool,
+    /// Bytes of an answer that are looked at.
+    pub bufsize: usize,
+}
+
+/// A connection of any kind.
+trait Socket: AsyncRead + AsyncWrite + Unpin {
+    /// Makes closing it a reset, which spares the kernel a TIME_WAIT for each check.
+    fn reset_on_close(&self);
+}
+
+impl Socket for TcpStream {
+    fn reset_on_close(&self) {
+        // A connection that is gone already needs no reset.
+        let _ = socket2::SockRef::from(self).set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl Socket for UnixStream {
+    fn reset_on_close(&self) {}
+}
+
+/// Where the dialogue stands.
+struct Talk {
+    socket: Option<Box<dyn Socket>>,
+    linger: bool,
+    received: Vec<u8>,
+    ended: bool,
+    /// Whether the next expectation waits for bytes first.
+    must_read: bool,
+    deadline: Instant,
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Talk {
+    fn close(&mut self) {
+        if let Some(socket) = self.socket.take()
+            && !self.ended
+            && !self.linger
+        {
+            socket.reset_on_close();
+        }
+    }
+}
+
+/// Why a step ended the check.
+enum Problem {
+    /// The system says so.
+    Io(io::Error),
+    /// The time is over.
+    Late,
+    /// The answer is not as expected.
+    Verdict(Verdict),
+}
+
+impl Dialogue<'_> {
+    /// Goes through the steps.
+    pub async fn run(&self) -> Verdict {
+        let mut talk = Talk {
+            socket: None,
+            linger: false,
+            received: Vec::new(),
+            ended: false,
+            must_read: true,
+            deadline: Instant::now() + self.server.inter,
+        };
+        let steps = &self.check.steps;
+        let mut code = 0;
+        let mut at = 0;
+        while let Some(step) = steps.get(at) {
+            let done = match &step.action {
+                Action::Connect(connect) => self.connect(&mut talk, connect).await,
+                Action::Send(bytes) => self.send(&mut talk, bytes).await,
+                Action::SendHttp(request) => {
+                    self.send(&mut talk, &request.bytes(self.state.as_deref())).await
+                }
+                Action::Expect(_) => match self.expect(&mut talk, at).await {
+                    Ok((next, status)) => {
+                        (at, code) = (next, status);
+                        Ok(())
+                    }
+                    Err(problem) => Err(problem),
+                },
+                Action::Comment => Ok(()),
+            };
+            if let Err(problem) = done {
+                return self.failure(problem, step, talk.socket.is_some());
+            }
+            at += 1;
+        }
+        self.success(code)
+    }
+
+    async fn connect(&self, talk: &mut Talk, connect: &Connect) -> Result<(), Problem> {
+        talk.close();
+        talk.received.clear();
+        (talk.ended, talk.must_read) = (false, true);
+        talk.linger = connect.linger;
+        let now = Instant::now();
+        let inter = self.server.inter;
+        talk.deadline = now + self.check.connect_timeout.map_or(inter, |limit| limit.min(inter));
+        let opened = timeout_at(talk.deadline, self.open(connect)).await;
+        talk.socket = Some(opened.map_err(|_| Problem::Late)?.map_err(Problem::Io)?);
+        Ok(())
+    }
+
+    async fn open(&self, connect: &Connect) -> io::Result<Box<dyn Socket>> {
+        if let Some(address) = self.inet_address(connect) {
+            return Ok(Box::new(TcpStream::connect(address).await?));
+        }
+        Ok(match self.address {
+            ServerAddress::Unix(path) => Box::new(UnixStream::connect(path).await?),
+            ServerAddress::Abstract(name) => {
+                use std::os::linux::net::SocketAddrExt;
+                let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
+                let socket = std::os::unix::net::UnixStream::connect_addr(&address)?;
+                socket.set_nonblocking(true)?;
+                Box::new(UnixStream::from_std(socket)?)
+            }
+            ServerAddress::Inet(_) | ServerAddress::None => {
+                return Err(io::ErrorKind::AddrNotAvailable.into());
+            }
+        })
+    }
+
+    /// The step's address, else the check's, else the server's; the port likewise.
+    fn inet_address(&self, connect: &Connect) -> Option<SocketAddr> {
+        let own = match self.address {
+            ServerAddress::Inet(address) => Some(*address),
+            _ => None,
+        };
+        let mut address = connect.address.or(self.server.addr).or(own)?;
+        let with_port = |a: Option<SocketAddr>| a.map(|a| a.port()).filter(|p| *p > 0);
+        let port = connect
+            .port
+            .or(with_port(connect.address))
+            .or(self.server.port)
+            .or(with_port(self.server.addr))
+            .or(with_port(own))?;
+        address.set_port(port);
+        Some(address)
+    }
+
+    async fn send(&self, talk: &mut Talk, bytes: &[u8]) -> Result<(), Problem> {
+        talk.received.clear();
+        talk.must_read = true;
+        let Some(socket) = talk.socket.as_mut() else { return Err(Problem::Late) };
+        let written = timeout_at(talk.deadline, socket.write_all(bytes)).await;
+        written.map_err(|_| Problem::Late)?.map_err(Problem::Io)
+    }
+
+    /// Evaluates the expectation at `at`, and gives the place of the last one that was fulfilled with
+    /// the status of the response. While bytes are missing it falls back to the first unwanted
+    /// pattern of the row of expectations, which new bytes may match.
+    async fn expect(&self, talk: &mut Talk, at: usize) -> Result<(usize, u16), Problem> {
+        if talk.must_read {
+            if let Some(limit) = self.check.answer_timeout {
+                talk.deadline = Instant::now() + limit;
+            }
+            self.read(talk, at).await?;
+            talk.must_read = false;
+        }
+        let mut place = at;
+        loop {
+            let Some((step, expect)) = self.expectation(place) else { return Ok((at, 0)) };
+            let (answer, code) = self.judge(talk, step, expect);
+            match answer {
+                Answer::Fulfilled if place >= at => return Ok((place, code)),
+                Answer::Fulfilled => place += 1,
+                Answer::Failed(verdict) => return Err(Problem::Verdict(verdict)),
+                Answer::Wait => {
+                    self.read(talk, place).await?;
+                    place = self.head_of(place);
+                }
+            }
+        }
+    }
+
+    fn expectation(&self, at: usize) -> Option<(&Step, &Expect)> {
+        let step = self.check.steps.get(at)?;
+        if let Action::Expect(expect) = &step.action { Some((step, expect)) } else { None }
+    }
+
+    /// The first unwanted pattern of the row of expectations that ends at `at`, or `at`.
+    fn head_of(&self, at: usize) -> usize {
+        let mut head = at;
+        for before in (0..at).rev() {
+            match self.expectation(before) {
+                Some((_, expect)) if expect.inverse => head = before,
+                Some(_) => {}
+                None => break,
+            }
+        }
+        head
+    }
+
+    fn judge(&self, talk: &Talk, step: &Step, expect: &Expect) -> (Answer, u16) {
+        let full = talk.received.len() >= self.bufsize;
+        let last = talk.ended || full;
+        if self.check.kind != Some(CheckKind::Http) {
+            return (expect.on_bytes(step, &talk.received, last), 0);
+        }
+        match response::parse(&talk.received) {
+            Parsed::Partial if !last => (Answer::Wait, 0),
+            Parsed::Partial | Parsed::Invalid => (Answer::Failed(empty(step, expect)), 0),
+            Parsed::Response(response) => {
+                let code = response.status;
+                if code == 404 && self.stopping_on_404 {
+                    return (Answer::Fulfilled, code);
+                }
+                (expect.on_response(step, &response, last || response.complete), code)
+            }
+        }
+    }
+
+    /// Reads what has come. An answer that ends before its first byte is a failure.
+    async fn read(&self, talk: &mut Talk, at: usize) -> Result<(), Problem> {
+        let room = self.bufsize.saturating_sub(talk.received.len());
+        if talk.ended || room == 0 {
+            return Ok(());
+        }
+        let Some(socket) = talk.socket.as_mut() else { return Err(Problem::Late) };
+        let mut limited = (&mut *socket).take(room as u64);
+        let read = timeout_at(talk.deadline, limited.read_buf(&mut talk.received)).await;
+        match read.map_err(|_| Problem::Late)? {
+            Ok(0) => talk.ended = true,
+            Ok(_) => return Ok(()),
+            // A reset right after the last bytes is not unusual: they count.
+            Err(_) if !talk.received.is_empty() => talk.ended = true,
+            Err(e) => return Err(Problem::Io(e)),
+        }
+        match self.expectation(at) {
+            Some((step, expect)) if talk.received.is_empty() => {
+                Err(Problem::Verdict(empty(step, expect)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn success(&self, code: u16) -> Verdict {
+        let tcp = self.check.kind == Some(CheckKind::Tcp);
+        let note = if tcp { "(tcp-check)" } else { "" };
+        match self.check.steps.last() {
+            Some(Step { action: Action::Expect(expect), .. }) => {
+                if code == 404 && self.stopping_on_404 {
+                    let status = CheckStatus::L7OkConditional;
+                    return Verdict { status, code, info: String::new() };
+                }
+                let status = expect.ok_status.unwrap_or(CheckStatus::L7Ok);
+                let info = expect.on_success.clone().unwrap_or_else(|| note.to_owned());
+                Verdict { status, code, info }
+            }
+            Some(Step { action: Action::Connect(_), number, .. }) => {
+                let note = if *number == 0 { "" } else { note };
+                Verdict::new(CheckStatus::L4Ok, note)
+            }
+            _ => Verdict::new(CheckStatus::L7Ok, "(tcp-check)"),
+        }
+    }
+
+    fn failure(&self, problem: Problem, step: &Step, connected: bool) -> Verdict {
+        let place = self.place(step);
+        let is_connect = matches!(step.action, Action::Connect(_));
+        match problem {
+            Problem::Verdict(verdict) => verdict,
+            Problem::Io(error) => {
+                let status = match (connected && !is_connect, out_of_descriptors(&error)) {
+                    (false, false) => CheckStatus::L4Con,
+                    _ => CheckStatus::SocketError,
+                };
+                Verdict::new(status, format!("{}{place}", sys::error_words(&error)))
+            }
+            Problem::Late if is_connect => Verdict::new(CheckStatus::L4Timeout, place),
+            Problem::Late => {
+                let status = match &step.action {
+                    Action::Expect(expect) => expect.timeout_status,
+                    _ => None,
+                };
+                Verdict::new(status.unwrap_or(CheckStatus::L7Timeout), place)
+            }
+        }
+    }
+
+    /// Where a `tcp-check` failed: ` at step 2 of tcp-check (send)`.
+    fn place(&self, step: &Step) -> String {
+        if self.check.kind != Some(CheckKind::Tcp) {
+            return String::new();
+        }
+        if step.number == 0 {
+            return " at initial connection step of tcp-check".to_owned();
+        }
+        let what = match &step.action {
+            Action::Connect(Connect { port: Some(port), .. }) => format!(" (connect port {port})"),
+            Action::Connect(_) => " (connect)".to_owned(),
+            Action::Expect(expect) => expect.name(),
+            _ => " (send)".to_owned(),
+        };
+        let comment = step.comment.as_ref().map(|c| format!(" comment: '{c}'"));
+        let comment = comment.unwrap_or_default();
+        format!(" at step {} of tcp-check{what}{comment}", step.number)
+    }
+}
+
+fn out_of_descriptors(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let code = error.raw_os_error();
+    code == Some(Errno::EMFILE as i32) || code == Some(Errno::ENFILE as i32)
+}
+
+fn empty(step: &Step, expect: &Expect) -> Verdict {
+    let comment = step.comment.as_ref().map(|c| format!(" comment: '{c}'")).unwrap_or_default();
+    let text = format!("TCPCHK got an empty response at step {}{comment}", step.number);
+    Verdict::new(expect.error_status.unwrap_or(CheckStatus::L7Response), text)
+}

@@ -1,0 +1,235 @@
+//! Every checked server has a task that checks it at its times and tells the server's state; the tasks
+//! follow the running configuration. A server whose line is unchanged keeps its task, its schedule
+//! and its health (manual 5.2 "check"; DESIGN: reload).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
+
+use crate::check::dialogue::Dialogue;
+use crate::check::health::{Effect, Verdict};
+use crate::control::process::console;
+use crate::flow::threads::Thread;
+use crate::state::server_change::ServerChange;
+use crate::state::server_status::{Operational, ServerAddress, ServerStatus};
+use crate::state::world::{Proxy, Server, World};
+
+/// The task of one server; ends with this value.
+struct Watcher {
+    /// The identity: another one after a reload that changed the server's line.
+    status: Arc<ServerStatus>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A backend's and a server's name.
+type Name = (String, String);
+
+/// Watches the servers of the running configuration, whichever that is, until the thread ends.
+pub async fn follow(thread: Rc<Thread>, mut swapped: watch::Receiver<u64>) {
+    let mut watchers = HashMap::new();
+    loop {
+        watchers = reconcile(&thread, watchers);
+        if swapped.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Keeps the tasks of servers that are the same, starts the others, ends those without a server.
+fn reconcile(thread: &Rc<Thread>, mut old: HashMap<Name, Watcher>) -> HashMap<Name, Watcher> {
+    let world = thread.world();
+    let mut kept = HashMap::new();
+    let mut fresh = Vec::new();
+    for proxy in &world.proxies {
+        for server in proxy.servers() {
+            let Some(check) = &server.check else { continue };
+            let name = (proxy.name.clone(), server.name.clone());
+            match old.remove(&name) {
+                Some(watcher) if Arc::ptr_eq(&watcher.status, &server.status) => {
+                    kept.insert(name, watcher);
+                }
+                _ => {
+                    let health = server.status.health.lock();
+                    let interval = check.interval(&health, server.status.is_up());
+                    fresh.push((name, server.status.clone(), interval));
+                }
+            }
+        }
+    }
+    let intervals: Vec<_> = fresh.iter().map(|(_, _, interval)| *interval).collect();
+    let delays = world.global.spec.spread.first_checks(&intervals);
+    for ((name, status, _), delay) in fresh.into_iter().zip(delays) {
+        let watch = watch(thread.clone(), name.clone(), Instant::now() + delay);
+        let task = tokio::task::spawn_local(watch);
+        kept.insert(name, Watcher { status, task });
+    }
+    kept
+}
+
+/// Where a server stands in a `World`; a hint for the next one.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spot {
+    proxy: usize,
+    server: usize,
+}
+
+impl Spot {
+    /// The server of this name, looked for where it stood last.
+    fn find<'w>(&mut self, world: &'w World, name: &Name) -> Option<(&'w Proxy, &'w Server)> {
+        let is_proxy = |p: &&Proxy| p.name == name.0 && p.backend.is_some();
+        let is_server = |s: &&Server| s.name == name.1;
+        let near = || {
+            let proxy = world.proxies.get(self.proxy).filter(is_proxy)?;
+            Some((proxy, proxy.servers().get(self.server).filter(is_server)?))
+        };
+        let found = near().or_else(|| world.server(&name.0, &name.1));
+        if let Some((proxy, server)) = found {
+            *self = Spot { proxy: proxy.index, server: server.index };
+        }
+        found
+    }
+}
+
+/// Checks one server at its times.
+async fn watch(thread: Rc<Thread>, name: Name, first: Instant) {
+    let mut spot = Spot::default();
+    let mut next = first;
+    loop {
+        sleep_until(next).await;
+        let world = thread.world();
+        let Some((proxy, server)) = spot.find(&world, &name) else { return };
+        let Some(check) = server.check.as_ref() else { return };
+        if !begin(proxy, server) {
+            while next <= Instant::now() {
+                next += check.inter;
+            }
+            continue;
+        }
+        let started = Instant::now();
+        let verdict = ask(&world, proxy, server).await;
+        let world = thread.world();
+        let Some((proxy, server)) = spot.find(&world, &name) else { return };
+        conclude(proxy, server, verdict, started.elapsed());
+        let Some(check) = server.check.as_ref() else { return };
+        let interval = check.interval(&server.status.health.lock(), server.status.is_up());
+        next = Instant::now() + world.global.spec.spread.vary(interval, random());
+    }
+}
+
+/// Says that a check begins, unless the server is not to be checked now.
+fn begin(proxy: &Proxy, server: &Server) -> bool {
+    let mut health = server.status.health.lock();
+    let may_run = health.may_run() && !proxy.disabled;
+    if may_run {
+        health.begin();
+    }
+    may_run
+}
+
+async fn ask(world: &World, proxy: &Proxy, server: &Server) -> Verdict {
+    let (Some(backend), Some(check)) = (&proxy.backend, &server.check) else {
+        return Verdict::new(super::CheckStatus::SocketError, "");
+    };
+    let address = server.status.address.load_full();
+    let dialogue = Dialogue {
+        check: &backend.check,
+        server: check,
+        address: &address,
+        state: backend.check.send_state.then(|| state_header(world, proxy, server)),
+        stopping_on_404: backend.check.disable_on_404 && server.status.is_up(),
+        bufsize: world.global.bufsize,
+    };
+    dialogue.run().await
+}
+
+/// Takes a verdict into account: health, the server's state, the lines that are said about it.
+fn conclude(proxy: &Proxy, server: &Server, verdict: Verdict, duration: Duration) {
+    let status = &server.status;
+    let logs = proxy.options.log_health_checks;
+    let (effect, reason, report) = {
+        let mut health = status.health.lock();
+        let (effect, moved) = health.end(verdict, Some(duration));
+        let report = (logs && moved).then(|| health.report(status.weight() == 0));
+        (effect, if logs { String::new() } else { health.reason() }, report)
+    };
+    if let Some(report) = report {
+        let backup = if server.backup { "backup " } else { "" };
+        let text =
+            format!("Health check for {backup}server {}/{} {report}.", proxy.name, server.name);
+        console::warning(&text);
+        proxy.log.event(NOTICE, &text);
+    }
+    let change = ServerChange::new(proxy, server);
+    match effect {
+        Effect::Down => change.set_stopped(&reason),
+        Effect::Up => change.set_running(&reason),
+        Effect::Stopping => change.set_stopping(&reason),
+        Effect::None => false,
+    };
+}
+
+/// The syslog level of a health check's line.
+const NOTICE: u8 = 5;
+
+/// An even number from 0 to 1.
+fn random() -> f64 {
+    (RandomState::new().hash_one(0) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// The value of the header that `http-check send-state` adds.
+fn state_header(world: &World, proxy: &Proxy, server: &Server) -> String {
+    let status = &server.status;
+    let (word, (done, of)) = {
+        let health = status.health.lock();
+        let word = match (status.is_up(), health.health) {
+            _ if !health.enabled => "no check",
+            (true, now) if now == health.full() => "UP",
+            (true, _) => "UP n/m",
+            (false, 0) => "DOWN",
+            (false, _) => "DOWN n/m",
+        };
+        let progress = match status.is_up() {
+            true => (i64::from(health.health) - i64::from(health.rise) + 1, health.fall),
+            false => (i64::from(health.health), health.rise),
+        };
+        (word, progress)
+    };
+    let nolb = status.operational() == Operational::Stopping;
+    let word = if nolb { word.replace("UP", "NOLB") } else { word.to_owned() };
+    let word = word.replace("n/m", &format!("{done}/{of}"));
+    let address = status.address.load();
+    let (address, port) = match &**address {
+        ServerAddress::Inet(address) => (address.ip().to_string(), address.port().to_string()),
+        _ => (String::new(), String::new()),
+    };
+    let backend = proxy.backend.as_ref();
+    let total: u32 = backend.map_or(0, |b| {
+        crate::flow::balance::candidates(&b.servers, true).map(|s| s.status.weight()).sum()
+    });
+    let usable = if status.is_usable() { status.weight() } else { 0 };
+    let sessions = |c: &crate::state::counters::Counters| c.sessions.get();
+    let of_backend = backend.map_or(0, |b| {
+        let queued = b.state.counters.queued.get();
+        sessions(&b.state.counters).saturating_sub(queued)
+    });
+    format!(
+        "{word}; address={address}; port={port}; name={}/{}; node={}; weight={usable}/{total}; scur={}/{of_backend}; qcur={}",
+        proxy.name,
+        server.name,
+        world.global.node,
+        sessions(&status.counters),
+        status.counters.queued.get(),
+    )
+}

@@ -1,0 +1,440 @@
+//! `check`, `inter`, `rise` … on a `server` line (manual 5.2): when a server is checked, where, and
+//! how often it must fail.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::catalog::{Part, ServerOption, Status};
+use crate::check::health::{DEFAULT_FALL, DEFAULT_RISE, Health};
+use crate::config::args::{OptionLine, Parsed, TimeUnit, parse_lenient};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::spec::{ProxySpec, ServerSpec};
+use crate::flow::server::options::{text, time};
+
+/// `check`, `inter`, `rise` … of a server as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServerCheckSpec {
+    /// `check`
+    pub check: bool,
+    /// `inter`
+    pub inter: Option<Duration>,
+    /// `fastinter`
+    pub fastinter: Option<Duration>,
+    /// `downinter`
+    pub downinter: Option<Duration>,
+    /// `rise`
+    pub rise: Option<u32>,
+    /// `fall`
+    pub fall: Option<u32>,
+    /// `port`
+    pub port: Option<u16>,
+    /// `addr`; port 0 when it has none.
+    pub addr: Option<SocketAddr>,
+    /// `slowstart`, in whole seconds.
+    pub slowstart: Option<u64>,
+    /// `track`: `server` or `proxy/server`.
+    pub track: Option<String>,
+}
+
+/// Checks of one server.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ServerCheck {
+    /// Between two checks of a server that is wholly up.
+    pub inter: Duration,
+    /// Between two checks while it changes.
+    pub fastinter: Duration,
+    /// Between two checks of a server that is wholly down.
+    pub downinter: Duration,
+    /// Where to check instead of the server's address; port 0 when only the address is given.
+    pub addr: Option<SocketAddr>,
+    /// The port to check instead of the server's.
+    pub port: Option<u16>,
+}
+
+/// `inter` when none is given.
+const DEFAULT_INTER: Duration = Duration::from_secs(2);
+
+impl ServerCheckSpec {
+    /// The checks of a server, if it has any.
+    pub fn compile(&self, _: &ProxySpec, _: &ServerSpec) -> Option<ServerCheck> {
+        let inter = self.inter.unwrap_or(DEFAULT_INTER);
+        self.check.then(|| ServerCheck {
+            inter,
+            fastinter: self.fastinter.unwrap_or(inter),
+            downinter: self.downinter.unwrap_or(inter),
+            addr: self.addr,
+            port: self.port,
+        })
+    }
+
+    /// What is known of the server's health when it starts.
+    pub fn first_health(&self) -> Health {
+        if self.check {
+            let (rise, fall) =
+                (self.rise.unwrap_or(DEFAULT_RISE), self.fall.unwrap_or(DEFAULT_FALL));
+            Health::watched(rise, fall)
+        } else {
+            Health::default()
+        }
+    }
+}
+
+impl ServerCheck {
+    /// How long to wait until the next check.
+    pub fn interval(&self, health: &Health, server_is_up: bool) -> Duration {
+        if health.health == health.full() {
+            self.inter
+        } else if !server_is_up && health.health == 0 {
+            self.downinter
+        } else {
+            self.fastinter
+        }
+    }
+}
+
+fn delay(line: &mut OptionLine<'_, '_>, server: &ServerSpec) -> Result<Duration, Diagnostic> {
+    let value = time(line, TimeUnit::Milliseconds)?;
+    if value.is_zero() {
+        let (subject, name) = (&line.subject, line.name);
+        return Err(line.alert(format!(
+            "'{subject}' : invalid value 0 for argument '{name}' of server {}.",
+            server.name
+        )));
+    }
+    Ok(value)
+}
+
+/// `rise` or `fall`.
+fn positive(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
+    let (subject, name) = (line.subject.clone(), line.name);
+    let message = format!("'{subject}' : '{name}' expects an integer argument.");
+    let value = parse_lenient(line.required(&message)?.bytes());
+    if value <= 0 {
+        return Err(line.alert(format!("'{subject}' : '{name}' has to be > 0.")));
+    }
+    Ok(u32::try_from(value).unwrap_or(u32::MAX))
+}
+
+fn addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let (subject, name) = (line.subject.clone(), line.name);
+    let message = format!("'{subject}' : '{name}' expects <ipv4|ipv6> as argument.");
+    let word = line.required(&message)?.str().into_owned();
+    let address = crate::check::connect::address(&word);
+    server.check.addr =
+        Some(address.map_err(|e| line.alert(format!("'{subject}' : '{name}' : {e}")))?);
+    Ok(())
+}
+
+fn slowstart(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let value = time(line, TimeUnit::Milliseconds)?;
+    server.check.slowstart = Some(value.as_millis().div_ceil(1000) as u64).filter(|s| *s > 0);
+    Ok(())
+}
+
+/// One of a few words; what it does is not built yet.
+fn one_of(line: &mut OptionLine<'_, '_>, words: &[&str]) -> Parsed {
+    let given = text(line)?;
+    if words.contains(&given.as_str()) {
+        return Ok(());
+    }
+    let (subject, name) = (&line.subject, line.name);
+    let list = words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(", ");
+    Err(line.alert(format!("'{subject}' : '{name}' expects one of {list} but got '{given}'")))
+}
+
+fn a_word(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    text(line).map(drop)
+}
+
+const CHECK: ServerOption = ServerOption { status: Status::Works, ..ServerOption::NEW };
+const PLANNED: ServerOption = ServerOption { status: Status::Planned, ..ServerOption::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    server_options: &[
+        ServerOption {
+            name: "addr",
+            args: "<ipv4|ipv6>",
+            doc: "Where checks connect to instead of the server's address.",
+            examples: &["addr 127.0.0.1"],
+            parse: addr,
+            ..CHECK
+        },
+        ServerOption {
+            name: "agent-addr",
+            args: "<addr>",
+            doc: "Where the agent is asked.",
+            examples: &["agent-addr 127.0.0.1"],
+            parse: a_word,
+            ..PLANNED
+        },
+        ServerOption {
+            name: "agent-check",
+            doc: "Asks an agent on the server how it is.",
+            examples: &["agent-check agent-port 9777"],
+            ..PLANNED
+        },
+        ServerOption {
+            name: "agent-inter",
+            args: "<delay>",
+            doc: "Between two questions to the agent.",
+            examples: &["agent-inter 5s"],
+            parse: |line, server| delay(line, server).map(drop),
+            ..PLANNED
+        },
+        ServerOption {
+            name: "agent-port",
+            args: "<port>",
+            doc: "The agent's port.",
+            examples: &["agent-port 9777"],
+            parse: a_word,
+            ..PLANNED
+        },
+        ServerOption {
+            name: "agent-send",
+            args: "<string>",
+            doc: "What the agent is sent first.",
+            examples: &["agent-send hello\\n"],
+            parse: a_word,
+            ..PLANNED
+        },
+        ServerOption {
+            name: "check",
+            doc: "Watches the server: it gets requests only while its checks succeed.",
+            examples: &["check", "check inter 2s rise 3 fall 2"],
+            parse: |_, server| {
+                server.check.check = true;
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "check-alpn",
+            args: "<protocols>",
+            doc: "ALPN of checks over TLS.",
+            examples: &["check-alpn http/1.1"],
+            parse: a_word,
+            ..PLANNED
+        },
+        ServerOption {
+            name: "check-proto",
+            args: "<name>",
+            doc: "The protocol of checks instead of the server's.",
+            examples: &["check-proto h2"],
+            parse: a_word,
+            ..PLANNED
+        },
+        ServerOption {
+            name: "check-send-proxy",
+            doc: "Checks begin with a PROXY protocol header.",
+            examples: &["check-send-proxy"],
+            ..PLANNED
+        },
+        ServerOption {
+            name: "check-sni",
+            args: "<sni>",
+            doc: "SNI of checks over TLS.",
+            examples: &["check-sni example.com"],
+            parse: a_word,
+            ..PLANNED
+        },
+        ServerOption {
+            name: "check-ssl",
+            doc: "Checks over TLS, whatever the traffic does.",
+            examples: &["check-ssl"],
+            ..PLANNED
+        },
+        ServerOption {
+            name: "check-via-socks4",
+            doc: "Checks through the socks4 proxy.",
+            examples: &["check-via-socks4"],
+            ..PLANNED
+        },
+        ServerOption {
+            name: "downinter",
+            args: "<delay>",
+            doc: "Between two checks of a server that is down; inter when not given.",
+            examples: &["downinter 10s"],
+            parse: |line, server| {
+                server.check.downinter = Some(delay(line, server)?);
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "error-limit",
+            args: "<count>",
+            doc: "How many consecutive errors observe needs.",
+            examples: &["error-limit 10"],
+            parse: |line, _| positive(line).map(drop),
+            ..PLANNED
+        },
+        ServerOption {
+            name: "fall",
+            args: "<count>",
+            doc: "Failed checks until the server is down. Defaults to 3.",
+            examples: &["fall 2"],
+            parse: |line, server| {
+                server.check.fall = Some(positive(line)?);
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "fastinter",
+            args: "<delay>",
+            doc: "Between two checks of a server that changes; inter when not given.",
+            examples: &["fastinter 500ms"],
+            parse: |line, server| {
+                server.check.fastinter = Some(delay(line, server)?);
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "inter",
+            args: "<delay>",
+            doc: "Between two checks. Defaults to 2s.",
+            examples: &["inter 2s"],
+            parse: |line, server| {
+                server.check.inter = Some(delay(line, server)?);
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "no-agent-check",
+            doc: "Undoes an agent-check of default-server.",
+            examples: &["no-agent-check"],
+            ..CHECK
+        },
+        ServerOption {
+            name: "no-check",
+            doc: "Undoes a check of default-server.",
+            examples: &["no-check"],
+            parse: |_, server| {
+                server.check.check = false;
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "no-check-send-proxy",
+            doc: "Undoes a check-send-proxy of default-server.",
+            examples: &["no-check-send-proxy"],
+            ..CHECK
+        },
+        ServerOption {
+            name: "no-check-ssl",
+            doc: "Undoes a check-ssl of default-server.",
+            examples: &["no-check-ssl"],
+            ..CHECK
+        },
+        ServerOption {
+            name: "observe",
+            args: "<mode>",
+            doc: "Learns the server's health from traffic too.",
+            examples: &["observe layer7"],
+            parse: |line, _| one_of(line, &["none", "layer4", "layer7"]),
+            ..PLANNED
+        },
+        ServerOption {
+            name: "on-error",
+            args: "<mode>",
+            doc: "What observe does after enough errors.",
+            examples: &["on-error mark-down"],
+            parse: |line, _| {
+                one_of(line, &["fastinter", "fail-check", "sudden-death", "mark-down"])
+            },
+            ..PLANNED
+        },
+        ServerOption {
+            name: "on-marked-down",
+            args: "<action>",
+            doc: "What happens to the sessions of a server that goes down.",
+            examples: &["on-marked-down shutdown-sessions"],
+            parse: |line, _| one_of(line, &["shutdown-sessions"]),
+            ..PLANNED
+        },
+        ServerOption {
+            name: "on-marked-up",
+            args: "<action>",
+            doc: "What happens to the sessions of backup servers when this one comes up.",
+            examples: &["on-marked-up shutdown-backup-sessions"],
+            parse: |line, _| one_of(line, &["shutdown-backup-sessions"]),
+            ..PLANNED
+        },
+        ServerOption {
+            name: "port",
+            args: "<port>",
+            doc: "The port that checks connect to instead of the server's.",
+            examples: &["port 8080"],
+            parse: |line, server| {
+                let message =
+                    format!("'{}' : 'port' expects a port number as argument.", line.subject);
+                let value = parse_lenient(line.required(&message)?.bytes());
+                server.check.port = u16::try_from(value).ok().filter(|p| *p > 0);
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "rise",
+            args: "<count>",
+            doc: "Good checks until the server is up. Defaults to 2.",
+            examples: &["rise 3"],
+            parse: |line, server| {
+                server.check.rise = Some(positive(line)?);
+                Ok(())
+            },
+            ..CHECK
+        },
+        ServerOption {
+            name: "slowstart",
+            args: "<start_time_in_ms>",
+            doc: "The time during which a server that came back is given more and more requests.",
+            examples: &["slowstart 30s"],
+            parse: slowstart,
+            ..PLANNED
+        },
+        ServerOption {
+            name: "track",
+            args: "[<proxy>/]<server>",
+            doc: "Follows another server's state instead of checking.",
+            examples: &[],
+            parse: |line, server| {
+                let (subject, name) = (line.subject.clone(), line.name);
+                let message =
+                    format!("'{subject}' : '{name}' expects [<proxy>/]<server> as argument.");
+                server.check.track = Some(line.required(&message)?.str().into_owned());
+                Ok(())
+            },
+            ..PLANNED
+        },
+    ],
+    ..Part::NONE
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_follows_the_health() {
+        let ms = Duration::from_millis;
+        let check = ServerCheck {
+            inter: ms(2000),
+            fastinter: ms(500),
+            downinter: ms(9000),
+            ..ServerCheck::default()
+        };
+        let mut health = Health::watched(2, 3);
+        assert_eq!(check.interval(&health, true), ms(500));
+        health.health = health.full();
+        assert_eq!(check.interval(&health, true), ms(2000));
+        health.health = 0;
+        assert_eq!(check.interval(&health, false), ms(9000));
+        health.health = 1;
+        assert_eq!(check.interval(&health, false), ms(500));
+    }
+}
