@@ -5,11 +5,17 @@
 //! | [`harness`] | real processes, scripted clients and servers: used by every test of the project |
 //! | [`scenario`], [`scenarios`] | a configuration and a script; one family a file |
 //! | [`mask`] | what differs between two runs of the same thing, replaced by names |
-//! | [`compare`] | every scenario on two binaries, and what differs |
+//! | [`mod@compare`] | every scenario on two binaries, and what differs |
+//! | [`ledger`], [`mod@coverage`] | the names that HAProxy knows, and how far each goes here |
+//! | [`mod@check`], [`corpus`] | one configuration, or a folder of them, judged by several binaries |
 //! | [`machines`] | processes with names and addresses of their own, root folders of other systems |
 
+pub mod check;
 pub mod compare;
+pub mod corpus;
+pub mod coverage;
 pub mod harness;
+pub mod ledger;
 pub mod machines;
 pub mod mask;
 pub mod scenario;

@@ -5,12 +5,16 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Arg, ArgMatches, Command, value_parser};
-use haproxy_compat::compare;
+use haproxy_compat::coverage::Verdict;
+use haproxy_compat::{check, compare, corpus, coverage, ledger};
 
 fn main() -> ExitCode {
     let matches = command_line().get_matches();
     let outcome = match matches.subcommand() {
         Some(("compare", given)) => run_compare(given),
+        Some(("coverage", given)) => run_coverage(given),
+        Some(("check", given)) => run_check(given),
+        Some(("corpus", given)) => run_corpus(given),
         _ => Ok(true),
     };
     match outcome {
@@ -29,16 +33,39 @@ fn command_line() -> Command {
     };
     let reference = || path("reference", "a real haproxy").default_value("/usr/sbin/haproxy");
     let ours = || path("ours", "the binary to judge").default_value("target/debug/haproxy");
+    let file = |name: &'static str, help: &'static str| {
+        Arg::new(name).required(true).value_parser(value_parser!(PathBuf)).help(help)
+    };
     let compare = Command::new("compare")
         .about("Runs scenarios on two binaries and prints what differs")
         .arg(Arg::new("scenario").num_args(0..).help("parts of scenario names; all if none"))
         .arg(reference())
         .arg(ours());
+    let status = Arg::new("status").long("status").value_parser([
+        "works",
+        "no-effect",
+        "planned",
+        "missing",
+    ]);
+    let coverage = Command::new("coverage")
+        .about("Prints every name of a ledger and how far its effect goes here")
+        .arg(path("ledger", "the folder with the lists of names").required(true))
+        .arg(status.help("only the names of this status"))
+        .arg(ours());
+    let check = Command::new("check")
+        .about("Tells what of a configuration is supported, and whether a reference agrees")
+        .arg(file("file", "the configuration"))
+        .arg(reference())
+        .arg(ours());
+    let corpus = Command::new("corpus")
+        .about("Checks a folder of configurations against recorded verdicts")
+        .arg(file("folder", "holds NAME/haproxy.cfg and expected.tsv"))
+        .arg(ours());
     Command::new("haproxy-compat")
         .about("Compares a haproxy binary with a reference one")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommand(compare)
+        .subcommands([compare, coverage, check, corpus])
 }
 
 fn run_compare(given: &ArgMatches) -> Result<bool> {
@@ -68,6 +95,32 @@ fn run_compare(given: &ArgMatches) -> Result<bool> {
         scenarios.len()
     );
     Ok(wrong + broken == 0)
+}
+
+fn run_coverage(given: &ArgMatches) -> Result<bool> {
+    let entries = ledger::read(&path(given, "ledger")?)?;
+    let coverage = coverage::coverage(entries, &path(given, "ours")?);
+    let wanted = given.get_one::<String>("status").map(|status| match status.as_str() {
+        "works" => Verdict::Works,
+        "no-effect" => Verdict::NoEffect,
+        "planned" => Verdict::Planned,
+        _ => Verdict::Missing,
+    });
+    print!("{}\n{coverage}", coverage.names(wanted));
+    Ok(coverage.missing() == 0)
+}
+
+fn run_check(given: &ArgMatches) -> Result<bool> {
+    let (reference, ours) = (path(given, "reference")?, path(given, "ours")?);
+    let checked = check::check(&path(given, "file")?, &ours, &reference)?;
+    print!("{checked}");
+    Ok(checked.is_supported())
+}
+
+fn run_corpus(given: &ArgMatches) -> Result<bool> {
+    let corpus = corpus::run(&path(given, "folder")?, &path(given, "ours")?)?;
+    print!("{corpus}");
+    Ok(corpus.is_good())
 }
 
 /// A path, absolute: the processes run in folders of their own.
