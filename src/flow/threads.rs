@@ -1,14 +1,38 @@
-//! The threads that run traffic: each has its own runtime, buffers and view of the `World`.
+//! The threads that run traffic: each has its own runtime, buffers and view of the `World`. In come
+//! worlds and orders from the process, out come finished threads.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::task::Waker;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::LocalSet;
 
+use crate::flow::listener::accept::{self, Accepted, Acceptors};
+use crate::flow::transport::buffer;
 use crate::state::counters::ProcessCounters;
 use crate::state::world::World;
+
+/// Work for a thread.
+pub type Job = Arc<dyn Fn(&Rc<Thread>) + Send + Sync>;
+
+/// What a thread is told.
+enum Order {
+    /// The `World` was swapped: listen where it says.
+    Swapped,
+    /// Serve a connection that another thread has accepted.
+    Serve(Box<Accepted>),
+    /// Run this.
+    Run(Job),
+    /// Accept nothing more, close idle connections, end when the last connection does.
+    SoftStop,
+}
 
 /// What all threads share.
 #[derive(Debug)]
@@ -19,6 +43,62 @@ pub struct Shared {
     pub counters: ProcessCounters,
     /// The number of the next session or stream.
     pub next_number: AtomicU64,
+    /// Woken when a connection ends while somebody waits for room.
+    pub room: Notify,
+    /// How many acceptors wait for room.
+    pub waiting_for_room: AtomicU32,
+    /// No more connections are accepted.
+    pub stopping: AtomicBool,
+    /// Connections of each thread.
+    loads: Vec<AtomicU32>,
+    orders: Vec<mpsc::UnboundedSender<Order>>,
+    swaps: watch::Sender<u64>,
+}
+
+impl std::fmt::Debug for Order {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Order")
+    }
+}
+
+impl Shared {
+    /// Changes with each new `World`.
+    pub fn swapped(&self) -> watch::Receiver<u64> {
+        self.swaps.subscribe()
+    }
+
+    /// Runs something on every thread.
+    pub fn on_threads(&self, job: Job) {
+        for sender in &self.orders {
+            // A thread that has ended has nothing to run it on.
+            let _ = sender.send(Order::Run(job.clone()));
+        }
+    }
+
+    /// Number of threads.
+    pub fn threads(&self) -> usize {
+        self.orders.len()
+    }
+
+    /// The thread with the fewest connections; `own` unless another has clearly fewer.
+    pub fn least_loaded(&self, own: usize) -> usize {
+        let load = |t: usize| self.loads.get(t).map_or(u32::MAX, |l| l.load(Relaxed));
+        let least = (0..self.loads.len()).min_by_key(|t| load(*t)).unwrap_or(own);
+        if load(least) < load(own) { least } else { own }
+    }
+
+    /// Has another thread serve a connection.
+    pub fn hand_over(&self, thread: usize, accepted: Accepted) {
+        if let Some(sender) = self.orders.get(thread) {
+            // A thread that has ended drops, and so closes, the connection.
+            let _ = sender.send(Order::Serve(Box::new(accepted)));
+        }
+    }
+
+    /// The next number for a session or stream.
+    pub fn number(&self) -> u64 {
+        self.next_number.fetch_add(1, Relaxed)
+    }
 }
 
 /// One thread.
@@ -28,15 +108,32 @@ pub struct Thread {
     pub index: usize,
     /// What all threads share.
     pub shared: Arc<Shared>,
+    /// Connections are being closed as soon as they are idle.
+    pub stopping: Cell<bool>,
     /// This thread's view of the `World`: cloned without touching a shared counter.
     world: RefCell<Rc<Arc<World>>>,
+    /// Wakers of connections that wait for a request.
+    resting: RefCell<Resting>,
+    finished: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Resting {
+    wakers: Vec<Option<Waker>>,
+    free: Vec<usize>,
 }
 
 impl Thread {
-    /// A thread's state, made on that thread.
-    pub fn new(index: usize, shared: Arc<Shared>) -> Thread {
+    fn new(index: usize, shared: Arc<Shared>) -> Thread {
         let world = RefCell::new(Rc::new(shared.world.load_full()));
-        Thread { index, shared, world }
+        Thread {
+            index,
+            shared,
+            stopping: Cell::new(false),
+            world,
+            resting: RefCell::default(),
+            finished: Notify::new(),
+        }
     }
 
     /// The running configuration.
@@ -47,5 +144,195 @@ impl Thread {
             *seen = Rc::new(Arc::clone(&current));
         }
         seen.clone()
+    }
+
+    /// Counts a connection of this thread.
+    pub fn connection_begins(&self) {
+        if let Some(load) = self.shared.loads.get(self.index) {
+            load.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts the end of a connection; wakes whoever waits for room.
+    pub fn connection_ends(&self) {
+        let Some(load) = self.shared.loads.get(self.index) else { return };
+        let left = load.fetch_sub(1, Relaxed) - 1;
+        if self.shared.waiting_for_room.load(Relaxed) > 0 {
+            self.shared.room.notify_waiters();
+        }
+        if left == 0 && self.stopping.get() {
+            self.finished.notify_one();
+        }
+    }
+
+    /// Connections of this thread.
+    pub fn connections(&self) -> u32 {
+        self.shared.loads.get(self.index).map_or(0, |l| l.load(Relaxed))
+    }
+
+    /// Registers a resting connection's waker; the number is given back to `end_rest`.
+    pub fn begin_rest(&self, waker: &Waker) -> usize {
+        let mut resting = self.resting.borrow_mut();
+        match resting.free.pop() {
+            Some(at) => {
+                if let Some(slot) = resting.wakers.get_mut(at) {
+                    *slot = Some(waker.clone());
+                }
+                at
+            }
+            None => {
+                resting.wakers.push(Some(waker.clone()));
+                resting.wakers.len() - 1
+            }
+        }
+    }
+
+    /// Forgets a resting connection's waker.
+    pub fn end_rest(&self, at: usize) {
+        let mut resting = self.resting.borrow_mut();
+        if let Some(slot) = resting.wakers.get_mut(at) {
+            *slot = None;
+            resting.free.push(at);
+        }
+    }
+
+    fn wake_resting(&self) {
+        let wakers: Vec<Waker> = self.resting.borrow().wakers.iter().flatten().cloned().collect();
+        wakers.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The running threads.
+#[derive(Debug)]
+pub struct Workers {
+    /// What they share.
+    pub shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Workers {
+    /// Starts the threads that `world` asks for and begins to accept.
+    ///
+    /// # Errors
+    /// The system gives no thread, or no epoll instance.
+    pub fn start(world: Arc<World>) -> io::Result<Workers> {
+        let count = world.global.threads.max(1);
+        let (orders, receivers): (Vec<_>, Vec<_>) =
+            (0..count).map(|_| mpsc::unbounded_channel()).unzip();
+        let shared = Arc::new(Shared {
+            world: ArcSwap::new(world),
+            counters: ProcessCounters::default(),
+            next_number: AtomicU64::new(0),
+            room: Notify::new(),
+            waiting_for_room: AtomicU32::new(0),
+            stopping: AtomicBool::new(false),
+            loads: (0..count).map(|_| AtomicU32::new(0)).collect(),
+            orders,
+            swaps: watch::Sender::new(0),
+        });
+        let mut threads = Vec::new();
+        for (index, receiver) in receivers.into_iter().enumerate() {
+            let shared = shared.clone();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let main =
+                move || runtime.block_on(LocalSet::new().run_until(run(index, shared, receiver)));
+            threads.push(std::thread::Builder::new().name(format!("traffic-{index}")).spawn(main)?);
+        }
+        Ok(Workers { shared, threads })
+    }
+
+    /// Replaces the running configuration.
+    pub fn swap(&self, world: Arc<World>) {
+        self.shared.world.store(world);
+        self.shared.swaps.send_modify(|n| *n += 1);
+        self.order(|| Order::Swapped);
+    }
+
+    /// Stops accepting, closes idle connections, lets the others finish.
+    pub fn soft_stop(&self) {
+        self.shared.stopping.store(true, Relaxed);
+        self.order(|| Order::SoftStop);
+    }
+
+    /// Waits until every thread has ended after a soft stop, for `limit` at most; says whether they did.
+    pub fn wait_finished(&mut self, limit: Option<Duration>) -> bool {
+        let deadline = limit.map(|l| Instant::now() + l);
+        while let Some(thread) = self.threads.last() {
+            if deadline.is_some_and(|d| Instant::now() >= d) {
+                return false;
+            }
+            if thread.is_finished() || deadline.is_none() {
+                if let Some(thread) = self.threads.pop() {
+                    // A thread that panicked has ended too.
+                    let _ = thread.join();
+                }
+            } else {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
+        }
+        true
+    }
+
+    /// Whether every thread has ended.
+    pub fn are_finished(&self) -> bool {
+        self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    fn order(&self, order: impl Fn() -> Order) {
+        for sender in &self.shared.orders {
+            // A thread that has ended needs no orders.
+            let _ = sender.send(order());
+        }
+    }
+}
+
+/// The life of a thread: it accepts, serves, and obeys orders until its last connection ends.
+async fn run(index: usize, shared: Arc<Shared>, mut orders: mpsc::UnboundedReceiver<Order>) {
+    let thread = Rc::new(Thread::new(index, shared));
+    buffer::set_size(thread.world().global.bufsize);
+    let mut acceptors = Acceptors::default();
+    acceptors.follow(&thread);
+    tokio::task::spawn_local(purge_pools(thread.clone()));
+    if index == 0 {
+        tokio::task::spawn_local(crate::check::run(thread.clone()));
+        tokio::task::spawn_local(crate::control::cli::run(thread.clone()));
+    }
+    loop {
+        let order = tokio::select! {
+            order = orders.recv() => order,
+            () = thread.finished.notified() => return,
+        };
+        match order {
+            None => return,
+            Some(Order::Run(job)) => job(&thread),
+            Some(Order::Serve(accepted)) => accept::serve(&thread, *accepted),
+            Some(Order::Swapped) => {
+                buffer::set_size(thread.world().global.bufsize);
+                acceptors.follow(&thread);
+            }
+            Some(Order::SoftStop) => {
+                thread.stopping.set(true);
+                acceptors.close();
+                thread.wake_resting();
+                if thread.connections() == 0 {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// How long an idle server connection is kept at least (`pool-purge-delay`'s default).
+const PURGE_DELAY: Duration = Duration::from_secs(5);
+
+/// Closes server connections that have been idle for long.
+async fn purge_pools(thread: Rc<Thread>) {
+    let mut tick = tokio::time::interval(PURGE_DELAY);
+    loop {
+        tick.tick().await;
+        let limit = Instant::now().checked_sub(PURGE_DELAY).unwrap_or_else(Instant::now);
+        for server in thread.world().proxies.iter().flat_map(|p| p.servers()) {
+            server.pool.purge(thread.index, limit);
+        }
     }
 }

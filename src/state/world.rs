@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use crate::check::Check;
 use crate::config::global::Global;
+use crate::config::outside::Bound;
 use crate::config::proxy::Mode;
 use crate::config::spec::{ProxyKind, ServerSpec};
 use crate::control::stats::StatsPage;
@@ -27,6 +28,8 @@ use crate::state::stick_table::StickTable;
 /// The whole running configuration: the proxy graph.
 #[derive(Debug)]
 pub struct World {
+    /// Different for each one built in this process.
+    pub generation: u64,
     /// What `global` says.
     pub global: Global,
     /// Every proxy, in the order of the configuration; indices are used as references.
@@ -107,8 +110,11 @@ impl Proxy {
 /// The accepting side of a proxy.
 #[derive(Debug)]
 pub struct Frontend {
-    /// Its sockets.
+    /// Where it listens.
     pub listeners: Vec<Arc<Listener>>,
+    /// The open socket of each listener, `None` when only checking a configuration. Connections hold
+    /// their listener, but not this: a socket that leaves the configuration is closed at once.
+    pub sockets: Vec<Option<Bound>>,
     /// `default_backend`, as an index into `World::proxies`; a `listen` without one is its own.
     pub default_backend: Option<usize>,
     /// Statistics and limits that outlive a reload.
@@ -194,13 +200,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Whether it may be given one more session now, `maxconn` and its queue considered.
+    /// Whether it can take one more session at once: its `maxconn` is not reached and nobody waits.
     pub fn has_room(&self) -> bool {
         let limit = self.status.maxconn.load(std::sync::atomic::Ordering::Relaxed);
-        let waiting = self.status.counters.queued.get();
-        limit == 0
-            || self.maxqueue == 0
-            || self.status.counters.sessions.get() < limit
-            || waiting < self.maxqueue
+        let counters = &self.status.counters;
+        limit == 0 || (counters.queued.get() == 0 && counters.sessions.get() < limit)
     }
 }

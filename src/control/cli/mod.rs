@@ -26,3 +26,6 @@ pub struct Command {
 
 /// The rows of this family.
 pub const PART: Part = Part::NONE;
+
+/// Serves the runtime sockets until the process stops.
+pub async fn run(_thread: std::rc::Rc<crate::flow::threads::Thread>) {}

@@ -1,4 +1,5 @@
 //! HTTP: the message model and the engines that read and write it.
 
+pub mod h1;
 pub mod message;
 pub mod options;

@@ -1,1 +1,253 @@
-//! Accepting connections.
+//! Accepting connections: each listening socket belongs to one thread, which may hand a connection
+//! to a less loaded one. Limits (`maxconn` of the process, the frontend, the listener) pause
+//! accepting; connections then wait in the kernel's queue.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::task::JoinHandle;
+
+use crate::config::outside::ListenAddress;
+use crate::flow::listener::bind::Listener;
+use crate::flow::session::{self, Address};
+use crate::flow::threads::Thread;
+use crate::flow::transport::socket::Socket;
+use crate::state::clock::{self, Moment};
+use crate::state::world::World;
+
+/// A connection that was just accepted, not tied to a thread yet.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The socket.
+    pub socket: RawSocket,
+    /// The client.
+    pub source: Address,
+    /// Where it came in.
+    pub listener: Arc<Listener>,
+    /// When.
+    pub moment: Moment,
+}
+
+/// A socket that no runtime drives yet.
+#[derive(Debug)]
+pub enum RawSocket {
+    /// IPv4 or IPv6.
+    Tcp(std::net::TcpStream),
+    /// Unix.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// The listening sockets that a thread accepts from.
+#[derive(Debug, Default)]
+pub struct Acceptors {
+    tasks: Vec<Acceptor>,
+}
+
+#[derive(Debug)]
+struct Acceptor {
+    socket: Arc<OwnedFd>,
+    listener: Rc<std::cell::RefCell<Arc<Listener>>>,
+    task: JoinHandle<()>,
+}
+
+impl Acceptors {
+    /// Accepts from this thread's share of the present `World`'s sockets: one that was there before is
+    /// never closed in between.
+    pub fn follow(&mut self, thread: &Rc<Thread>) {
+        let mut before = std::mem::take(&mut self.tasks);
+        if thread.stopping.get() {
+            before.iter().for_each(|a| a.task.abort());
+            return;
+        }
+        for (socket, listener) in share(&thread.world(), thread) {
+            match before.iter().position(|a| Arc::ptr_eq(&a.socket, &socket)) {
+                Some(at) => {
+                    let acceptor = before.swap_remove(at);
+                    *acceptor.listener.borrow_mut() = listener;
+                    self.tasks.push(acceptor);
+                }
+                None => self.tasks.extend(Acceptor::start(thread, socket, listener)),
+            }
+        }
+        before.iter().for_each(|a| a.task.abort());
+    }
+
+    /// Accepts no more.
+    pub fn close(&mut self) {
+        self.tasks.drain(..).for_each(|a| a.task.abort());
+    }
+}
+
+/// The sockets of the `World` that belong to this thread: each socket to one, in turn.
+fn share(world: &World, thread: &Thread) -> Vec<(Arc<OwnedFd>, Arc<Listener>)> {
+    let threads = thread.shared.threads();
+    world
+        .proxies
+        .iter()
+        .filter_map(|p| p.frontend.as_ref())
+        .flat_map(|f| f.sockets.iter().zip(&f.listeners))
+        .filter_map(|(bound, listener)| Some((bound.as_ref()?.socket.clone(), listener.clone())))
+        .enumerate()
+        .filter(|(index, _)| index % threads == thread.index)
+        .map(|(_, pair)| pair)
+        .collect()
+}
+
+enum Listening {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    fn start(
+        thread: &Rc<Thread>,
+        socket: Arc<OwnedFd>,
+        listener: Arc<Listener>,
+    ) -> Option<Acceptor> {
+        let listening = match open(&socket, &listener.listen.address) {
+            Ok(listening) => listening,
+            Err(error) => {
+                tracing::error!(listener = %listener.name, %error, "cannot accept from a listening socket");
+                return None;
+            }
+        };
+        let listener = Rc::new(std::cell::RefCell::new(listener));
+        let task = accept(thread.clone(), listening, listener.clone());
+        Some(Acceptor { socket, listener, task: tokio::task::spawn_local(task) })
+    }
+}
+
+fn open(socket: &OwnedFd, address: &ListenAddress) -> io::Result<Listening> {
+    let socket = socket2::Socket::from(socket.try_clone()?);
+    socket.set_nonblocking(true)?;
+    let unix = match address {
+        ListenAddress::Unix(_) | ListenAddress::Abstract(_) => true,
+        ListenAddress::Tcp(_) => false,
+        ListenAddress::Inherited(_) => socket.local_addr()?.is_unix(),
+    };
+    if unix {
+        return Ok(Listening::Unix(UnixListener::from_std(socket.into())?));
+    }
+    // Accepted sockets inherit it: a system call less for each.
+    socket.set_tcp_nodelay(true)?;
+    Ok(Listening::Tcp(TcpListener::from_std(socket.into())?))
+}
+
+/// Pause after an error that is not the connection's: descriptors or memory ran out.
+const PAUSE: Duration = Duration::from_millis(100);
+
+async fn accept(
+    thread: Rc<Thread>,
+    listening: Listening,
+    listener: Rc<std::cell::RefCell<Arc<Listener>>>,
+) {
+    loop {
+        wait_for_room(&thread, &listener).await;
+        let accepted = match &listening {
+            Listening::Tcp(socket) => {
+                socket.accept().await.map(|(s, from)| (Socket::Tcp(s), Address::Inet(from)))
+            }
+            Listening::Unix(socket) => socket.accept().await.map(|(s, from)| {
+                let path = from.as_pathname().map(Into::into).unwrap_or_default();
+                (Socket::Unix(s), Address::Unix(path))
+            }),
+        };
+        match accepted {
+            Ok((socket, source)) => {
+                let listener = listener.borrow().clone();
+                place(&thread, socket, source, listener);
+            }
+            Err(e) if is_connections_own(&e) => {}
+            Err(error) => {
+                tracing::warn!(%error, "accepting pauses");
+                let room = thread.shared.room.notified();
+                thread.shared.waiting_for_room.fetch_add(1, Relaxed);
+                // Whichever comes first: a connection ends, or the pause.
+                let _ = tokio::time::timeout(PAUSE, room).await;
+                thread.shared.waiting_for_room.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+}
+
+/// Whether an error concerns only the connection that was about to be accepted.
+fn is_connections_own(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
+}
+
+/// Waits while a limit is reached.
+async fn wait_for_room(thread: &Thread, listener: &std::cell::RefCell<Arc<Listener>>) {
+    while !has_room(thread, &listener.borrow()) {
+        let shared = &thread.shared;
+        shared.waiting_for_room.fetch_add(1, Relaxed);
+        let room = shared.room.notified();
+        if !has_room(thread, &listener.borrow()) {
+            room.await;
+        }
+        shared.waiting_for_room.fetch_sub(1, Relaxed);
+    }
+}
+
+fn has_room(thread: &Thread, listener: &Listener) -> bool {
+    let world = thread.world();
+    let below = |now: u32, limit: u32| limit == 0 || now < limit;
+    let frontend = world.proxies.get(listener.proxy).and_then(|p| p.frontend.as_ref());
+    below(thread.shared.counters.connections.get(), world.global.maxconn)
+        && below(listener.counters.sessions.get(), listener.maxconn)
+        && frontend.is_none_or(|f| {
+            below(f.state.counters.sessions.get(), f.state.maxconn.load(Relaxed))
+                && !f.state.paused.load(Relaxed)
+        })
+}
+
+/// Serves a connection here, or on a thread that has clearly fewer.
+fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Listener>) {
+    let moment = Moment::now();
+    let now_ms = clock::ms_of(moment.instant);
+    thread.shared.counters.connection_rate.event(now_ms);
+    let chosen = match thread.shared.threads() {
+        1 => thread.index,
+        _ => thread.shared.least_loaded(thread.index),
+    };
+    if chosen == thread.index {
+        tokio::task::spawn_local(session::run(thread.clone(), socket, source, listener, moment));
+        return;
+    }
+    let raw = match socket {
+        Socket::Tcp(stream) => stream.into_std().map(RawSocket::Tcp),
+        Socket::Unix(stream) => stream.into_std().map(RawSocket::Unix),
+    };
+    match raw {
+        Ok(socket) => {
+            let accepted = Accepted { socket, source, listener, moment };
+            thread.shared.hand_over(chosen, accepted);
+        }
+        Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
+    }
+}
+
+/// Serves a connection that another thread has accepted.
+pub fn serve(thread: &Rc<Thread>, accepted: Accepted) {
+    let Accepted { socket, source, listener, moment } = accepted;
+    let socket = match socket {
+        RawSocket::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
+        RawSocket::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
+    };
+    match socket {
+        Ok(socket) => {
+            tokio::task::spawn_local(session::run(
+                thread.clone(),
+                socket,
+                source,
+                listener,
+                moment,
+            ));
+        }
+        Err(error) => tracing::warn!(%error, "cannot serve a connection"),
+    }
+}

@@ -8,7 +8,7 @@ use crate::catalog::{self, BindOption, Keyword, Part, Status};
 use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
 use crate::config::args::{Line, OptionLine, Parsed, parse_lenient, parse_number};
 use crate::config::diagnostic::{Diagnostic, Place};
-use crate::config::outside::{Bound, Listen, ListenAddress, ListenOptions};
+use crate::config::outside::{Listen, ListenAddress, ListenOptions};
 use crate::config::section::Sections;
 use crate::state::counters::Counters;
 
@@ -38,12 +38,12 @@ pub struct Listener {
     pub name: String,
     /// `id`, given or counted within the frontend.
     pub id: u32,
-    /// Index of its frontend in `World::proxies`.
+    /// Index of its frontend in the `World` it was made for.
     pub proxy: usize,
+    /// Name of its frontend.
+    pub proxy_name: String,
     /// What was asked for.
     pub listen: Listen,
-    /// The open socket; `None` when only checking a configuration.
-    pub bound: Option<Bound>,
     /// `maxconn`; 0 for none.
     pub maxconn: u32,
     /// Statistics, shared from one `World` to the next by name.

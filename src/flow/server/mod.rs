@@ -1,5 +1,6 @@
 //! The way to a server: its options, the queue before it, connecting, its idle connections.
 
+pub mod assign;
 pub mod connect;
 pub mod options;
 pub mod pool;

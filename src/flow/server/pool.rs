@@ -1,5 +1,114 @@
-//! Idle connections to a server.
+//! Idle connections to a server, kept for the next request (manual 4.2 "http-reuse", 5.2
+//! "pool-max-conn"). Each thread has its own; one that has none takes another's.
 
-/// Idle connections of one server, kept for each thread.
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+use parking_lot::Mutex;
+use tokio::net::{TcpStream, UnixStream};
+
+use crate::flow::transport::socket::Socket;
+
+/// A connection that waits for its next request.
+#[derive(Debug)]
+struct Idle {
+    socket: Socket,
+    since: Instant,
+    /// It has served more than one request: a first request may risk it (`http-reuse aggressive`).
+    proven: bool,
+}
+
+/// Idle connections of one server.
 #[derive(Debug, Default)]
-pub struct ServerPool {}
+pub struct ServerPool {
+    threads: Box<[Mutex<Vec<Idle>>]>,
+    count: AtomicU32,
+}
+
+impl ServerPool {
+    /// An empty pool for this many threads.
+    pub fn new(threads: usize) -> ServerPool {
+        let threads = (0..threads).map(|_| Mutex::default()).collect();
+        ServerPool { threads, count: AtomicU32::new(0) }
+    }
+
+    /// How many connections are idle.
+    pub fn idle(&self) -> u32 {
+        self.count.load(Relaxed)
+    }
+
+    /// Takes a living connection for this thread, its own first; `proven_only` when the request could
+    /// not be repeated.
+    pub fn take(&self, thread: usize, proven_only: bool) -> Option<Socket> {
+        if self.idle() == 0 {
+            return None;
+        }
+        if let Some(socket) = self.take_from(thread, proven_only) {
+            return Some(socket);
+        }
+        let others = (0..self.threads.len()).filter(|t| *t != thread);
+        others.into_iter().find_map(|other| {
+            let socket = self.take_from(other, proven_only)?;
+            // A socket is driven by the runtime it was registered with: move it over.
+            adopt(socket).ok()
+        })
+    }
+
+    fn take_from(&self, thread: usize, proven_only: bool) -> Option<Socket> {
+        let mut list = self.threads.get(thread)?.lock();
+        loop {
+            let at = list.iter().rposition(|idle| idle.proven || !proven_only)?;
+            let idle = list.swap_remove(at);
+            self.count.fetch_sub(1, Relaxed);
+            if is_silent(&idle.socket) {
+                return Some(idle.socket);
+            }
+        }
+    }
+
+    /// Keeps a connection, unless there are `limit` already.
+    pub fn put(&self, thread: usize, socket: Socket, proven: bool, limit: Option<u32>) {
+        if limit.is_some_and(|limit| self.idle() >= limit) || !is_silent(&socket) {
+            return;
+        }
+        if let Some(list) = self.threads.get(thread) {
+            self.count.fetch_add(1, Relaxed);
+            list.lock().push(Idle { socket, since: Instant::now(), proven });
+        }
+    }
+
+    /// Closes what the server has closed, and half of what has been idle since before `limit`.
+    pub fn purge(&self, thread: usize, limit: Instant) {
+        let Some(list) = self.threads.get(thread) else { return };
+        let mut list = list.lock();
+        let before = list.len();
+        list.retain(|idle| is_silent(&idle.socket));
+        let old = list.iter().filter(|idle| idle.since < limit).count().div_ceil(2);
+        let old = old.min(list.len());
+        list.drain(..old);
+        self.count.fetch_sub((before - list.len()) as u32, Relaxed);
+    }
+
+    /// Closes all of them: the server went down or moved.
+    pub fn clear(&self) {
+        for list in &self.threads {
+            let idle = std::mem::take(&mut *list.lock());
+            self.count.fetch_sub(idle.len() as u32, Relaxed);
+        }
+    }
+}
+
+/// Whether nothing has come: neither a close nor data that nobody asked for.
+fn is_silent(socket: &Socket) -> bool {
+    socket.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending()
+}
+
+/// Registers a socket with this thread's runtime.
+fn adopt(socket: Socket) -> io::Result<Socket> {
+    Ok(match socket {
+        Socket::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream.into_std()?)?),
+        Socket::Unix(stream) => Socket::Unix(UnixStream::from_std(stream.into_std()?)?),
+    })
+}

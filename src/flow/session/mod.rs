@@ -1,25 +1,65 @@
 //! The life of a connection: `run` names every phase on a line of its own.
 
+pub mod exchange;
+pub mod forward;
+pub mod http;
 pub mod outcome;
+pub mod reply;
+pub mod tcp;
 pub mod timeouts;
+pub mod tunnel;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::config::proxy::Mode;
+use crate::flow::http::h1::framing::{Body, Framing};
 use crate::flow::http::message::Message;
 use crate::flow::listener::bind::Listener;
-use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
 use crate::flow::rules::track::Trackers;
 use crate::flow::threads::Thread;
+use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::socket::Socket;
+use crate::flow::transport::timer::Timer;
 use crate::sample::SampleContext;
-use crate::state::clock::Moment;
-use crate::state::world::{Proxy, Server, World};
+use crate::state::clock::{self, Moment};
+use crate::state::world::{FrontendState, Proxy, Server, World};
 use outcome::Outcome;
+
+/// Serves one connection from its accept to its end.
+pub async fn run(
+    thread: Rc<Thread>,
+    socket: Socket,
+    source: Address,
+    listener: Arc<Listener>,
+    accepted: Moment,
+) {
+    let Some((session, mode)) = Session::open(thread, &socket, source, listener, accepted) else {
+        return;
+    };
+    let client = Client { socket, input: None, timer: Timer::default() };
+    match mode {
+        Mode::Http => http::run(&session, client).await,
+        Mode::Tcp | Mode::Health => Box::pin(tcp::run(&session, client)).await,
+    }
+}
+
+/// The client's side of a connection.
+#[derive(Debug)]
+pub struct Client {
+    /// The socket.
+    pub socket: Socket,
+    /// What was received and not used yet; no buffer while there is nothing.
+    pub input: Option<Buffer>,
+    /// The connection's timer.
+    pub timer: Timer,
+}
 
 /// One end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,8 +97,6 @@ pub struct Session {
     pub listener: Arc<Listener>,
     /// The client; rules may change it.
     pub source: Address,
-    /// Where the client connected to.
-    pub destination: Address,
     /// When it was accepted.
     pub accepted: Moment,
     /// Time that handshakes (PROXY protocol, TLS) took.
@@ -69,6 +107,111 @@ pub struct Session {
     pub requests: Cell<u32>,
     /// What `tcp-request connection` and `session` rules track.
     pub tracked: Trackers,
+    /// What the frontend counts.
+    frontend: Arc<FrontendState>,
+    /// Its frontend's index, and the `World` it is an index into.
+    place: Cell<(u64, usize)>,
+    fd: RawFd,
+    destination: OnceCell<Option<Address>>,
+}
+
+impl Session {
+    /// Counts a new connection; `None` when its frontend is gone.
+    fn open(
+        thread: Rc<Thread>,
+        socket: &Socket,
+        source: Address,
+        listener: Arc<Listener>,
+        accepted: Moment,
+    ) -> Option<(Session, Mode)> {
+        let world = thread.world();
+        let index = find_frontend(&world, &listener)?;
+        let proxy = world.proxies.get(index)?;
+        let frontend = proxy.frontend.as_ref()?.state.clone();
+        let now_ms = clock::ms_of(accepted.instant);
+        let process = &thread.shared.counters;
+        process.connections.enter();
+        process.connections_total.inc();
+        process.session_rate.event(now_ms);
+        frontend.counters.sessions.enter();
+        frontend.counters.sessions_total.inc();
+        frontend.counters.connections_total.inc();
+        frontend.counters.session_rate.event(now_ms);
+        frontend.counters.connection_rate.event(now_ms);
+        listener.counters.sessions.enter();
+        listener.counters.sessions_total.inc();
+        thread.connection_begins();
+        let session = Session {
+            number: thread.shared.number(),
+            place: Cell::new((world.generation, index)),
+            fd: socket.fd(),
+            thread,
+            listener,
+            source,
+            accepted,
+            handshake: Duration::ZERO,
+            requests: Cell::new(0),
+            frontend,
+            destination: OnceCell::new(),
+            tracked: Trackers::default(),
+        };
+        Some((session, proxy.mode))
+    }
+
+    /// The running configuration and the index of this session's frontend in it; `None` when a reload
+    /// has removed it.
+    pub fn view(&self) -> Option<(Rc<Arc<World>>, usize)> {
+        let world = self.thread.world();
+        let (generation, index) = self.place.get();
+        if generation == world.generation {
+            return Some((world, index));
+        }
+        let index = world.frontend(&self.listener.proxy_name)?.index;
+        self.place.set((world.generation, index));
+        Some((world, index))
+    }
+
+    /// Where the client connected to.
+    pub fn destination(&self) -> Option<&Address> {
+        self.destination.get_or_init(|| local_address(self.fd)).as_ref()
+    }
+
+    /// What the frontend counts.
+    pub fn frontend_state(&self) -> &FrontendState {
+        &self.frontend
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.frontend.counters.sessions.leave();
+        self.listener.counters.sessions.leave();
+        self.thread.shared.counters.connections.leave();
+        self.thread.connection_ends();
+    }
+}
+
+fn find_frontend(world: &World, listener: &Listener) -> Option<usize> {
+    let same = world.proxies.get(listener.proxy).filter(|p| p.name == listener.proxy_name);
+    match same {
+        Some(proxy) if proxy.frontend.is_some() => Some(proxy.index),
+        _ => world.frontend(&listener.proxy_name).map(|p| p.index),
+    }
+}
+
+/// `getsockname`.
+pub fn local_address(fd: RawFd) -> Option<Address> {
+    use nix::sys::socket::{SockaddrLike, SockaddrStorage, getsockname};
+    let storage = getsockname::<SockaddrStorage>(fd).ok()?;
+    if let Some(v4) = storage.as_sockaddr_in() {
+        return Some(Address::Inet(SocketAddr::new(v4.ip().into(), v4.port())));
+    }
+    if let Some(v6) = storage.as_sockaddr_in6() {
+        return Some(Address::Inet(SocketAddr::new(v6.ip().into(), v6.port())));
+    }
+    storage.family()?;
+    let path = storage.as_unix_addr()?.path().map(Into::into).unwrap_or_default();
+    Some(Address::Unix(path))
 }
 
 /// The points in time that the log's timers are computed from (manual 8.4). Each is the duration since
@@ -89,6 +232,26 @@ pub struct Times {
     pub response: Option<Duration>,
     /// All is over (`Ta`, `Tt`).
     pub end: Option<Duration>,
+}
+
+impl Times {
+    /// Nothing but the start is reached.
+    pub fn new(start: Moment) -> Times {
+        Times {
+            start,
+            first_byte: None,
+            request: None,
+            queued: None,
+            connected: None,
+            response: None,
+            end: None,
+        }
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.start.instant)
+    }
 }
 
 /// A request in progress, or a TCP connection.
@@ -112,6 +275,8 @@ pub struct Stream<'s> {
     pub reply_body: Vec<u8>,
     /// The request line as received, for logs.
     pub request_line: Vec<u8>,
+    /// What the request's head says of its body and its connection; nothing is kept before it is read.
+    pub framing: Framing,
     /// Points in time.
     pub times: Times,
     /// How it ended.
@@ -128,18 +293,10 @@ pub struct Stream<'s> {
     pub redispatched: bool,
     /// Requests before this one in the server's and in the backend's queue.
     pub queue_position: (u32, u32),
-    /// Where the address the proxy connects from and to are kept, once connected.
+    /// Where the proxy connects from, once connected.
     pub server_source: Option<Address>,
     /// The number of this request within the process.
     pub number: u64,
-    /// What answered instead of a server, as `%s` names it (`<STATS>`).
-    pub applet: Option<&'static str>,
-    /// The unique id, empty without `unique-id-format`.
-    pub unique_id: Vec<u8>,
-    /// What `set-log-level` said.
-    pub log_level: LogLevel,
-    /// Whether the log line was written already (`option logasap`).
-    pub logged: Cell<bool>,
     /// Values that rules captured, by slot: request and response.
     pub captures: RefCell<(Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>)>,
     /// What `content` and `http` rules track.
@@ -147,6 +304,40 @@ pub struct Stream<'s> {
 }
 
 impl<'s> Stream<'s> {
+    /// A stream at its beginning.
+    pub fn new(
+        session: &'s Session,
+        world: Rc<Arc<World>>,
+        frontend: usize,
+        start: Moment,
+    ) -> Stream<'s> {
+        let (request, response, request_line) = RECYCLED.take();
+        Stream {
+            session,
+            world,
+            frontend,
+            backend: None,
+            server: None,
+            request,
+            response,
+            reply_body: Vec::new(),
+            request_line,
+            framing: Framing { body: Body::None, keep_alive: false, upgrade: false },
+            times: Times::new(start),
+            outcome: Outcome::default(),
+            status: 0,
+            bytes_in: 0,
+            bytes_out: 0,
+            retries: 0,
+            redispatched: false,
+            queue_position: (0, 0),
+            server_source: None,
+            number: 0,
+            captures: RefCell::default(),
+            tracked: Trackers::default(),
+        }
+    }
+
     /// The proxy that accepted it.
     pub fn frontend(&self) -> Option<&Proxy> {
         self.world.proxies.get(self.frontend)
@@ -171,5 +362,26 @@ impl<'s> Stream<'s> {
             occurrence: Cell::new(SampleContext::LAST),
             more: Cell::new(false),
         }
+    }
+}
+
+type Recycled = (Message, Message, Vec<u8>);
+
+thread_local! {
+    /// The memory of the stream that ended last.
+    static RECYCLED: Cell<Recycled> = Cell::default();
+}
+
+impl Drop for Stream<'_> {
+    fn drop(&mut self) {
+        let mut parts = (
+            std::mem::take(&mut self.request),
+            std::mem::take(&mut self.response),
+            std::mem::take(&mut self.request_line),
+        );
+        parts.0.clear();
+        parts.1.clear();
+        parts.2.clear();
+        RECYCLED.set(parts);
     }
 }

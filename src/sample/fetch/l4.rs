@@ -43,7 +43,7 @@ pub const PART: Part = Part {
             name: "dst",
             doc: "The address the client connected to.",
             examples: &["dst"],
-            run: |c, _| c.session.destination.ip().map(Value::Ip),
+            run: |c, _| c.session.destination()?.ip().map(Value::Ip),
             ..L4
         },
         Fetch {
@@ -67,7 +67,7 @@ pub const PART: Part = Part {
             gives: Type::Int,
             doc: "The port the client connected to.",
             examples: &["dst_port"],
-            run: |c, _| c.session.destination.port().map(|p| Value::Int(p.into())),
+            run: |c, _| c.session.destination()?.port().map(|p| Value::Int(p.into())),
             ..L4
         },
         Fetch {

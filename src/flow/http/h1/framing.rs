@@ -1,0 +1,216 @@
+//! How long a message's body is and whether its connection can be kept (RFC 9112 sections 6 and 9).
+//! In comes a parsed head, out comes its framing; heads whose framing is ambiguous are refused.
+
+use crate::flow::http::h1::head::HeadError;
+use crate::flow::http::message::{Elements, Message, Version};
+
+/// The extent of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body {
+    /// There is none.
+    None,
+    /// This many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked,
+    /// Until the connection is closed (responses only).
+    UntilClose,
+}
+
+/// What a head says about its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Framing {
+    /// The body that follows.
+    pub body: Body,
+    /// Whether the sender lets the connection live on.
+    pub keep_alive: bool,
+    /// Whether the sender wants to change the protocol (`Upgrade`).
+    pub upgrade: bool,
+}
+
+const fn refuse(reason: &'static str) -> HeadError {
+    HeadError { position: 0, reason }
+}
+
+/// Framing of a request. Connection tokens that concern only this hop are taken out of the message.
+pub fn of_request(message: &mut Message) -> Result<Framing, HeadError> {
+    let chunked = transfer_encoding(message)?;
+    let length = content_length(message)?;
+    if chunked && message.version < Version::HTTP_11 {
+        return Err(refuse("transfer-encoding in HTTP/1.0"));
+    }
+    if chunked && length.is_some() {
+        message.remove(b"content-length");
+    }
+    let mut connection = connection_header(message);
+    if chunked && length.is_some() {
+        // RFC 9112 6.1: what follows such a message cannot be trusted.
+        connection.keep_alive = false;
+    }
+    if message.method() == b"CONNECT" && (chunked || length.is_some_and(|n| n > 0)) {
+        return Err(refuse("body in CONNECT"));
+    }
+    let body = match length {
+        _ if chunked => Body::Chunked,
+        Some(0) | None => Body::None,
+        Some(length) => Body::Length(length),
+    };
+    Ok(Framing { body, ..connection })
+}
+
+/// Framing of a response to a request with this method.
+pub fn of_response(message: &mut Message, method: &[u8]) -> Result<Framing, HeadError> {
+    let chunked = transfer_encoding(message)?;
+    let length = content_length(message)?;
+    if chunked && length.is_some() {
+        message.remove(b"content-length");
+    }
+    let mut framing = connection_header(message);
+    framing.body = match message.status {
+        100..=199 | 204 | 304 => Body::None,
+        _ if method == b"HEAD" => Body::None,
+        200..=299 if method == b"CONNECT" => Body::None,
+        _ if chunked => Body::Chunked,
+        _ => length.map_or(Body::UntilClose, |n| if n == 0 { Body::None } else { Body::Length(n) }),
+    };
+    Ok(framing)
+}
+
+/// Whether the body is chunked. Anything but one final `chunked` is refused.
+fn transfer_encoding(message: &Message) -> Result<bool, HeadError> {
+    let mut chunked = false;
+    for value in message.values(b"transfer-encoding") {
+        if value.iter().all(u8::is_ascii_whitespace) || value.last() == Some(&b',') {
+            return Err(refuse("invalid transfer-encoding"));
+        }
+        for element in Elements::new(value) {
+            if chunked || !element.eq_ignore_ascii_case(b"chunked") {
+                return Err(refuse("unsupported transfer-encoding"));
+            }
+            chunked = true;
+        }
+    }
+    Ok(chunked)
+}
+
+/// The announced length; a list or a repeated header is taken only if all say the same.
+fn content_length(message: &Message) -> Result<Option<u64>, HeadError> {
+    let mut values = message.values(b"content-length");
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(refuse("repeated content-length"));
+    }
+    if first.is_empty() || !first.iter().all(u8::is_ascii_digit) {
+        return Err(refuse("invalid content-length"));
+    }
+    let length = first
+        .iter()
+        .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
+    length.map(Some).ok_or(refuse("content-length is too large"))
+}
+
+/// Reads `Connection` and removes `close` and `keep-alive` from it, as those concern only this hop.
+fn connection_header(message: &mut Message) -> Framing {
+    let mut framing = Framing {
+        body: Body::None,
+        keep_alive: message.version >= Version::HTTP_11,
+        upgrade: false,
+    };
+    let mut close = false;
+    let mut hop = false;
+    let mut named_upgrade = false;
+    for element in message.elements(b"connection") {
+        if element.eq_ignore_ascii_case(b"close") {
+            (close, hop) = (true, true);
+        } else if element.eq_ignore_ascii_case(b"keep-alive") {
+            (framing.keep_alive, hop) = (true, true);
+        } else if element.eq_ignore_ascii_case(b"upgrade") {
+            named_upgrade = true;
+        }
+    }
+    framing.keep_alive &= !close;
+    framing.upgrade = named_upgrade && message.has(b"upgrade");
+    if hop {
+        drop_hop_tokens(message);
+    }
+    framing
+}
+
+fn drop_hop_tokens(message: &mut Message) {
+    let mut kept: Vec<u8> = Vec::new();
+    let is_hop =
+        |e: &[u8]| e.eq_ignore_ascii_case(b"close") || e.eq_ignore_ascii_case(b"keep-alive");
+    for element in message.elements(b"connection").filter(|e| !is_hop(e)) {
+        if !kept.is_empty() {
+            kept.extend_from_slice(b", ");
+        }
+        kept.extend_from_slice(element);
+    }
+    message.remove(b"connection");
+    if !kept.is_empty() {
+        message.add(b"connection", &kept);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::http::h1::head::{Limits, parse_request, parse_response};
+
+    const STRICT: Limits = Limits { fields: 101, accept_invalid: false };
+
+    fn request(fields: &str) -> Result<(Framing, Message), HeadError> {
+        let mut message = Message::default();
+        let text = format!("POST / HTTP/1.1\r\n{fields}\r\n");
+        parse_request(text.as_bytes(), STRICT, &mut message)?;
+        of_request(&mut message).map(|framing| (framing, message))
+    }
+
+    #[test]
+    fn bodies_of_requests() {
+        let body = |fields| request(fields).map(|(f, _)| f.body).map_err(|e| e.reason);
+        assert_eq!(body(""), Ok(Body::None));
+        assert_eq!(body("Content-Length: 5\r\n"), Ok(Body::Length(5)));
+        assert_eq!(body("Transfer-Encoding: Chunked\r\n"), Ok(Body::Chunked));
+        assert!(body("Content-Length: \r\n").is_err());
+        assert!(body("Content-Length: 5\r\nContent-Length: 5\r\n").is_err());
+        assert!(body("Content-Length: 5, 5\r\n").is_err());
+        assert!(body("Content-Length: +5\r\n").is_err());
+        assert!(body("Content-Length: 18446744073709551616\r\n").is_err());
+        assert!(body("Transfer-Encoding: chunked,\r\n").is_err());
+        assert!(body("Transfer-Encoding: gzip, chunked\r\n").is_err());
+        assert!(body("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n").is_err());
+    }
+
+    #[test]
+    fn length_beside_chunks_is_dropped_and_ends_the_connection() {
+        let (framing, message) =
+            request("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n").unwrap();
+        assert_eq!((framing.body, framing.keep_alive), (Body::Chunked, false));
+        assert!(!message.has(b"content-length"));
+    }
+
+    #[test]
+    fn connection_tokens_of_this_hop_are_removed() {
+        let (framing, message) =
+            request("Connection: keep-alive, Upgrade\r\nUpgrade: x\r\n").unwrap();
+        assert!(framing.keep_alive && framing.upgrade);
+        assert_eq!(message.get(b"connection"), Some(&b"Upgrade"[..]));
+        let (framing, message) = request("Connection: close\r\n").unwrap();
+        assert!(!framing.keep_alive && !message.has(b"connection"));
+    }
+
+    #[test]
+    fn bodies_of_responses_depend_on_the_request() {
+        let body = |text: &str, method: &[u8]| {
+            let mut message = Message::default();
+            parse_response(text.as_bytes(), STRICT, &mut message).unwrap();
+            of_response(&mut message, method).map(|f| f.body)
+        };
+        let long = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+        assert_eq!(body(long, b"GET"), Ok(Body::Length(5)));
+        assert_eq!(body(long, b"HEAD"), Ok(Body::None));
+        assert_eq!(body("HTTP/1.1 304 X\r\nContent-Length: 5\r\n\r\n", b"GET"), Ok(Body::None));
+        assert_eq!(body("HTTP/1.0 200 OK\r\n\r\n", b"GET"), Ok(Body::UntilClose));
+    }
+}

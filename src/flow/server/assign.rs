@@ -1,0 +1,314 @@
+//! A server for a request, and a connection to it: balancing, the queue, retries and redispatch
+//! (manual 4.2 "retries", "option redispatch"; 5.2 "maxconn").
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::flow::http::options::Reuse;
+use crate::flow::server::connect;
+use crate::flow::session::exchange::Ending;
+use crate::flow::session::outcome::{When, Who};
+use crate::flow::session::{Stream, local_address};
+use crate::flow::transport::socket::Socket;
+use crate::flow::transport::timer::Timer;
+use crate::state::world::{Backend, Server, World};
+
+/// A connection to a server, with the session slot it occupies there.
+#[derive(Debug)]
+pub struct Link {
+    /// The connection.
+    pub socket: Socket,
+    /// The server's session.
+    pub slot: Slot,
+    /// Whether the connection has served a request before.
+    pub reused: bool,
+}
+
+/// A session of a server, counted against its `maxconn`; dropping it frees it for the queue.
+#[derive(Debug)]
+pub struct Slot {
+    world: Rc<Arc<World>>,
+    backend: usize,
+    server: usize,
+}
+
+impl Slot {
+    /// The server.
+    pub fn server(&self) -> Option<&Server> {
+        self.backend().and_then(|b| b.servers.get(self.server))
+    }
+
+    fn backend(&self) -> Option<&Backend> {
+        self.world.proxies.get(self.backend)?.backend.as_ref()
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let Some((backend, server)) = self.backend().zip(self.server()) else { return };
+        backend.balancer.left(&backend.servers, self.server);
+        let sessions = &server.status.counters.sessions;
+        if server.status.maxconn.load(Relaxed) == 0 {
+            sessions.leave();
+            return;
+        }
+        sessions.leave();
+        fill(backend, server);
+    }
+}
+
+/// Gives a server's free slots to requests that wait for it, or for any server.
+pub fn fill(backend: &Backend, server: &Server) {
+    let sessions = &server.status.counters.sessions;
+    while !(server.queue.is_empty() && backend.queue.is_empty()) {
+        let limit = server.status.maxconn.load(Relaxed);
+        let limit = if limit == 0 { u32::MAX } else { limit };
+        if !server.status.accepts_persistent() || !sessions.enter_below(limit) {
+            return;
+        }
+        if !server.queue.give(server.index)
+            && !(server.status.is_usable() && backend.queue.give(server.index))
+        {
+            sessions.leave();
+            return;
+        }
+    }
+}
+
+/// Waits at most this long before the same server is tried again (HAProxy's turn-around).
+const TURN_AROUND: Duration = Duration::from_secs(1);
+
+/// Chooses a server and connects to it, as often as `retries` allows. `fresh` asks for a connection
+/// that has served nothing yet.
+pub async fn connect(
+    stream: &mut Stream<'_>,
+    timer: &mut Timer,
+    fresh: bool,
+) -> Result<Link, Ending> {
+    let world = stream.world.clone();
+    let unavailable = Ending::page(503, Who::Server, When::Connect).keeping();
+    let proxy = stream.backend.and_then(|b| world.proxies.get(b)).ok_or(unavailable)?;
+    let backend = proxy.backend.as_ref().ok_or(unavailable)?;
+    let mut failed: Option<usize> = None;
+    let mut slot = assign(stream, timer, backend, None).await?;
+    loop {
+        let server = slot.server().ok_or(unavailable)?;
+        if stream.times.queued.is_none() {
+            stream.times.queued = Some(stream.times.elapsed());
+        }
+        if !fresh && let Some(socket) = idle(stream, server) {
+            count_reuse(backend, server);
+            stream.times.connected = Some(stream.times.elapsed());
+            return Ok(Link { socket, slot, reused: true });
+        }
+        let attempt = timer.within(proxy.timeouts.connect, connect::connect(server, stream)).await;
+        let (who, pause) = match attempt {
+            Ok(Ok(socket)) => {
+                count_connect(backend, server);
+                stream.times.connected = Some(stream.times.elapsed());
+                stream.server_source = local_address(socket.fd());
+                return Ok(Link { socket, slot, reused: false });
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(server = %server.name, %error, "cannot connect");
+                (Who::Server, TURN_AROUND.min(proxy.timeouts.connect.unwrap_or(TURN_AROUND)))
+            }
+            Err(_) => (Who::ServerTimeout, Duration::ZERO),
+        };
+        if stream.retries >= backend.retries {
+            server.status.counters.failed_connections.inc();
+            backend.state.counters.failed_connections.inc();
+            return Err(Ending::page(503, who, When::Connect).keeping());
+        }
+        stream.retries += 1;
+        if redispatches(backend, stream.retries) {
+            failed = Some(server.index);
+            server.status.counters.redispatches.inc();
+            backend.state.counters.redispatches.inc();
+            stream.redispatched = true;
+            drop(slot);
+            slot = assign(stream, timer, backend, failed).await?;
+        } else {
+            server.status.counters.retries.inc();
+            backend.state.counters.retries.inc();
+            tokio::time::sleep(pause).await;
+            if !server.status.accepts_persistent() {
+                drop(slot);
+                slot = assign(stream, timer, backend, failed).await?;
+            }
+        }
+    }
+}
+
+/// Whether this retry goes to another server: each so many retries, counted from the last one; a
+/// negative interval counts from the first (manual 4.2 "option redispatch").
+fn redispatches(backend: &Backend, retry: u32) -> bool {
+    let retries = i64::from(backend.retries);
+    let left = retries - i64::from(retry);
+    match i64::from(backend.redispatch) {
+        0 => false,
+        every if every > 0 => left % every == 0,
+        from_first => left % (retries + 1 + from_first).max(1) == 0,
+    }
+}
+
+/// An idle connection that this request may use (manual 4.2 "http-reuse").
+fn idle(stream: &Stream<'_>, server: &Server) -> Option<Socket> {
+    let first = stream.session.requests.get() == 0;
+    let proven_only = match stream.backend()?.options.reuse {
+        Reuse::Never => return None,
+        Reuse::Safe if first => return None,
+        Reuse::Aggressive if first => true,
+        Reuse::Safe | Reuse::Aggressive | Reuse::Always => false,
+    };
+    server.pool.take(stream.session.thread.index, proven_only)
+}
+
+fn count_reuse(backend: &Backend, server: &Server) {
+    server.status.counters.reuses.inc();
+    backend.state.counters.reuses.inc();
+}
+
+fn count_connect(backend: &Backend, server: &Server) {
+    server.status.counters.connects.inc();
+    backend.state.counters.connects.inc();
+}
+
+/// Chooses a server and takes a slot there, waiting in the queue if all are full.
+async fn assign(
+    stream: &mut Stream<'_>,
+    timer: &mut Timer,
+    backend: &Backend,
+    avoid: Option<usize>,
+) -> Result<Slot, Ending> {
+    loop {
+        let picked = backend.balancer.pick(&backend.servers, stream, avoid);
+        let Some(server) = picked.and_then(|i| backend.servers.get(i)) else {
+            return wait_for_any(stream, timer, backend).await;
+        };
+        let limit = server.status.maxconn.load(Relaxed);
+        let sessions = &server.status.counters.sessions;
+        if limit == 0 {
+            sessions.enter();
+            return Ok(take(stream, backend, server));
+        }
+        if server.queue.is_empty() && sessions.enter_below(limit) {
+            return Ok(take(stream, backend, server));
+        }
+        if server.maxqueue > 0 && server.status.counters.queued.get() >= server.maxqueue {
+            return wait_for_any(stream, timer, backend).await;
+        }
+        if !server.has_room() {
+            return wait_for(stream, timer, backend, server).await;
+        }
+    }
+}
+
+/// Waits until some server of the backend has a free slot; none can come when none is usable.
+async fn wait_for_any(
+    stream: &mut Stream<'_>,
+    timer: &mut Timer,
+    backend: &Backend,
+) -> Result<Slot, Ending> {
+    if !backend.servers.iter().any(|s| s.status.is_usable()) {
+        return Err(Ending::page(503, Who::Server, When::Connect).keeping());
+    }
+    stream.queue_position.1 = backend.state.counters.queued.get();
+    let waiting = Waiting::begin([&backend.state.counters.queued].into_iter());
+    let given = backend.queue.join();
+    // A slot may have been freed before this request joined.
+    for server in &backend.servers {
+        fill(backend, server);
+    }
+    let slot = wait(stream, timer, backend, given).await;
+    drop(waiting);
+    slot
+}
+
+/// Waits in one server's queue.
+async fn wait_for(
+    stream: &mut Stream<'_>,
+    timer: &mut Timer,
+    backend: &Backend,
+    server: &Server,
+) -> Result<Slot, Ending> {
+    stream.server = Some(server.index);
+    stream.queue_position.0 = server.status.counters.queued.get();
+    let queues = [&server.status.counters.queued, &backend.state.counters.queued];
+    let waiting = Waiting::begin(queues.into_iter());
+    let given = server.queue.join();
+    fill(backend, server);
+    let slot = wait(stream, timer, backend, given).await;
+    drop(waiting);
+    slot
+}
+
+async fn wait(
+    stream: &mut Stream<'_>,
+    timer: &mut Timer,
+    backend: &Backend,
+    given: tokio::sync::oneshot::Receiver<usize>,
+) -> Result<Slot, Ending> {
+    let timeout = stream.backend().and_then(|p| p.timeouts.queue);
+    let mut given = given;
+    let expired = Ending::page(503, Who::ServerTimeout, When::Queue).keeping();
+    let index = match timer.within(timeout, &mut given).await {
+        Ok(Ok(index)) => index,
+        Ok(Err(_)) => return Err(expired),
+        Err(_) => {
+            // A slot that was given at the last moment goes to the next one.
+            given.close();
+            if let Ok(index) = given.try_recv()
+                && let Some(server) = backend.servers.get(index)
+            {
+                drop(take(stream, backend, server));
+            }
+            backend.state.counters.failed_connections.inc();
+            return Err(expired);
+        }
+    };
+    let server = backend.servers.get(index).ok_or(expired)?;
+    Ok(take(stream, backend, server))
+}
+
+/// Counts one more in queues as long as it lives.
+struct Waiting<'a>(Vec<&'a crate::state::counters::Gauge>);
+
+impl<'a> Waiting<'a> {
+    fn begin(queues: impl Iterator<Item = &'a crate::state::counters::Gauge>) -> Waiting<'a> {
+        let queues: Vec<_> = queues.collect();
+        for queue in &queues {
+            queue.enter();
+        }
+        Waiting(queues)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        for queue in &self.0 {
+            queue.leave();
+        }
+    }
+}
+
+/// The server's session was counted already: ties it to the stream.
+fn take(stream: &mut Stream<'_>, backend: &Backend, server: &Server) -> Slot {
+    stream.server = Some(server.index);
+    let now_ms = crate::state::clock::now_ms();
+    let counters = &server.status.counters;
+    counters.sessions_total.inc();
+    counters.session_rate.event(now_ms);
+    counters.balanced.inc();
+    counters.last_session.set(now_ms / 1000 + 1);
+    backend.state.counters.balanced.inc();
+    backend.state.counters.last_session.set(now_ms / 1000 + 1);
+    backend.balancer.entered(&backend.servers, server.index);
+    Slot {
+        world: stream.world.clone(),
+        backend: stream.backend.unwrap_or_default(),
+        server: server.index,
+    }
+}

@@ -1,0 +1,434 @@
+//! One request and its response. `pass` names the phases in their order; what goes wrong in one is an
+//! `Ending`, which is turned into page, log letters and counters in one place, `conclude`.
+
+use std::time::{Duration, Instant};
+
+use crate::flow::http::h1::framing::{self, Body};
+use crate::flow::http::h1::head::{self, Limits};
+use crate::flow::http::options::KeepAlive;
+use crate::flow::log::format::LogContext;
+use crate::flow::phase::Phase;
+use crate::flow::rules::{self, Verdict};
+use crate::flow::session::http::{After, Awake};
+use crate::flow::session::outcome::{Outcome, When, Who};
+use crate::flow::session::{Client, Session, Stream, forward, reply};
+use crate::flow::transport::buffer::Buffer;
+use crate::state::clock::{self, Moment};
+
+/// Why a request did not run its course.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ending {
+    /// The status of the page the client is sent; with `silent`, only of the log line.
+    pub status: u16,
+    /// Who ended it, and at which point.
+    pub outcome: Outcome,
+    /// The connection is closed without an answer.
+    pub silent: bool,
+    /// The connection may live on after the page.
+    pub keep: bool,
+}
+
+impl Ending {
+    /// An error page, then the connection is closed.
+    pub const fn page(status: u16, who: Who, when: When) -> Ending {
+        Ending { status, outcome: Outcome::new(who, when), silent: false, keep: false }
+    }
+
+    /// The connection is closed; the log shows this status.
+    pub const fn silent(status: u16, who: Who, when: When) -> Ending {
+        Ending { silent: true, ..Ending::page(status, who, when) }
+    }
+
+    /// The connection lives on after the page, if the client wants it to.
+    pub const fn keeping(self) -> Ending {
+        Ending { keep: true, ..self }
+    }
+}
+
+/// Passes one request through; says what becomes of the connection.
+pub async fn run(session: &Session, client: &mut Client, start: Moment, awake: Awake) -> After {
+    let Some((world, frontend)) = session.view() else { return After::Close };
+    let mut stream = Stream::new(session, world, frontend, start);
+    let after = match pass(&mut stream, client, awake).await {
+        Ok(after) => after,
+        Err(ending) => conclude(&mut stream, client, ending).await,
+    };
+    finish(&mut stream);
+    if session.thread.stopping.get() { After::Close } else { after }
+}
+
+/// The phases of a request, in their order.
+async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Result<After, Ending> {
+    receive_head(stream, client, awake).await?;
+    limit_keep_alive(stream);
+    let frontend = stream.frontend;
+    if let Some(after) = request_rules(stream, client, frontend).await? {
+        return Ok(after);
+    }
+    let backend = choose_backend(stream)?;
+    stream.backend = Some(backend);
+    let _counted = forward::BackendSession::begin(stream, backend);
+    if backend != frontend
+        && let Some(after) = request_rules(stream, client, backend).await?
+    {
+        return Ok(after);
+    }
+    limit_keep_alive(stream);
+    forward::prepare(stream);
+    forward::run(stream, client).await
+}
+
+/// Reads until the head is complete, then parses it.
+async fn receive_head(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    awake: Awake,
+) -> Result<(), Ending> {
+    let world = stream.world.clone();
+    let timeouts = world.proxies.get(stream.frontend).map(|p| p.timeouts).unwrap_or_default();
+    let first = stream.session.requests.get() == 0;
+    if awake == Awake::Expired {
+        return Err(no_request(stream, first, true));
+    }
+    let longest = world.global.bufsize.saturating_sub(world.global.maxrewrite);
+    let mut begun: Option<Instant> = None;
+    let mut seen = 0;
+    loop {
+        if let Some(input) = &mut client.input {
+            if begun.is_none() {
+                input.consume(head::leading_line_ends(input.filled()));
+            }
+            if !input.is_empty() {
+                let began = *begun.get_or_insert_with(Instant::now);
+                stream.times.first_byte =
+                    Some(began.saturating_duration_since(stream.times.start.instant));
+            }
+            if let Some(length) = head::length(input.filled(), seen) {
+                return parse_head(stream, client, length.min(longest + 1), longest);
+            }
+            seen = input.filled().len();
+            if seen > longest || input.is_full() {
+                return Err(bad_request(stream, input.filled()));
+            }
+        }
+        let deadline = match timeouts.http_request {
+            Some(limit) if first => Some(stream.times.start.instant + limit),
+            Some(limit) => Some(begun.unwrap_or_else(Instant::now) + limit),
+            None => timeouts.client.map(|limit| Instant::now() + limit),
+        };
+        let (mut reader, _) = client.socket.split();
+        let input = client.input.get_or_insert_with(Buffer::take);
+        match client.timer.limit(deadline, reader.read(input)).await {
+            Ok(Ok(count)) if count > 0 => {}
+            Ok(_) => return Err(no_request(stream, first, false)),
+            Err(_) if begun.is_none() && !first => {
+                return Err(Ending::silent(0, Who::Nobody, When::End));
+            }
+            Err(_) => return Err(no_request(stream, first || begun.is_some(), true)),
+        }
+    }
+}
+
+/// The client sent no complete head: it closed, or took too long.
+fn no_request(stream: &mut Stream<'_>, answer: bool, expired: bool) -> Ending {
+    let nothing = stream.times.first_byte.is_none();
+    if nothing && !answer {
+        return Ending::silent(0, Who::Nobody, When::End);
+    }
+    count_request(stream);
+    count_failed_request(stream);
+    let ignore = stream.frontend().is_some_and(|p| p.options.ignore_probes);
+    match expired {
+        true if nothing && ignore => Ending::silent(0, Who::ClientTimeout, When::Request),
+        true => Ending::page(408, Who::ClientTimeout, When::Request),
+        false if nothing => Ending::silent(0, Who::Client, When::Request),
+        false => Ending::silent(400, Who::Client, When::Request),
+    }
+}
+
+/// The head cannot be parsed or is too large.
+fn bad_request(stream: &mut Stream<'_>, received: &[u8]) -> Ending {
+    count_request(stream);
+    count_failed_request(stream);
+    stream.bytes_in += received.len() as u64;
+    stream.request.clear();
+    Ending::page(400, Who::Proxy, When::Request)
+}
+
+fn parse_head(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    length: usize,
+    longest: usize,
+) -> Result<(), Ending> {
+    let Some(input) = &mut client.input else {
+        return Err(Ending::page(500, Who::Internal, When::Request));
+    };
+    let limits = Limits {
+        fields: stream.world.global.maxhdr,
+        accept_invalid: stream.frontend().is_some_and(|p| p.options.accept_invalid_request),
+    };
+    let text = input.filled().get(..length).unwrap_or_default();
+    let parsed = if length > longest {
+        Err(head::HeadError { position: longest, reason: "the head is too large" })
+    } else {
+        head::parse_request(text, limits, &mut stream.request)
+            .and_then(|()| framing::of_request(&mut stream.request))
+    };
+    let Ok(framing) = parsed else {
+        let received = input.filled().to_vec();
+        return Err(bad_request(stream, &received));
+    };
+    let line = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());
+    stream.request_line.extend_from_slice(text.get(..line).unwrap_or_default());
+    stream.bytes_in += length as u64;
+    input.consume(length);
+    if input.is_empty() {
+        client.input = None;
+    }
+    stream.times.request = Some(stream.times.elapsed());
+    stream.number = stream.session.thread.shared.number();
+    count_request(stream);
+    stream.framing = framing;
+    Ok(())
+}
+
+fn count_request(stream: &Stream<'_>) {
+    let now_ms = clock::now_ms();
+    stream.session.thread.shared.counters.requests_total.inc();
+    let counters = &stream.session.frontend_state().counters;
+    counters.requests_total.inc();
+    counters.request_rate.event(now_ms);
+}
+
+fn count_failed_request(stream: &Stream<'_>) {
+    stream.session.frontend_state().counters.failed_requests.inc();
+    stream.session.listener.counters.failed_requests.inc();
+}
+
+/// `option httpclose` of either side ends the client's connection after this request.
+fn limit_keep_alive(stream: &mut Stream<'_>) {
+    let close = |p: Option<&crate::state::world::Proxy>| {
+        p.is_some_and(|p| p.options.keep_alive == KeepAlive::Neither)
+    };
+    if close(stream.frontend()) || close(stream.backend()) {
+        stream.framing.keep_alive = false;
+    }
+}
+
+/// Runs the `http-request` rules of a proxy and its statistics page. Gives `Some` when that answered.
+async fn request_rules(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    proxy: usize,
+) -> Result<Option<After>, Ending> {
+    let world = stream.world.clone();
+    let Some(proxy) = world.proxies.get(proxy) else { return Ok(None) };
+    match rules::run(&proxy.rules.http_request, stream, Phase::Request) {
+        Verdict::Continue | Verdict::Allow => {}
+        Verdict::Answered => {
+            stream.outcome = Outcome::new(Who::Local, When::Request);
+            return answer(stream, client).await.map(Some);
+        }
+        verdict => return Err(refused(stream, client, verdict, proxy.timeouts.tarpit).await),
+    }
+    let Some(page) = proxy.stats.as_ref().filter(|page| page.wants(stream)) else {
+        return Ok(None);
+    };
+    let body = collect_body(stream, client, proxy.timeouts.client).await?;
+    page.answer(stream, &body);
+    stream.outcome = Outcome::new(Who::Local, When::Request);
+    answer(stream, client).await.map(Some)
+}
+
+/// A rule refused the request.
+async fn refused(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    verdict: Verdict,
+    tarpit: Option<Duration>,
+) -> Ending {
+    stream.session.frontend_state().counters.denied_requests.inc();
+    if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
+        backend.state.counters.denied_requests.inc();
+    } else {
+        stream.session.listener.counters.denied_requests.inc();
+    }
+    match verdict {
+        Verdict::Deny(status) => Ending::page(status, Who::Proxy, When::Request).keeping(),
+        Verdict::Tarpit(status) => {
+            // The time is over, or the client has gone: only the first comes with a page.
+            let gone = client.timer.within(tarpit, closed(&mut client.socket)).await;
+            match gone {
+                Err(_) => Ending::page(status, Who::Proxy, When::Tarpit),
+                Ok(()) => Ending::silent(status, Who::Proxy, When::Tarpit),
+            }
+        }
+        Verdict::Reject => Ending::silent(0, Who::Proxy, When::Request),
+        Verdict::SilentDrop => {
+            client.socket.reset_on_close();
+            Ending::silent(0, Who::Proxy, When::Request)
+        }
+        _ => {
+            stream.session.frontend_state().counters.internal_errors.inc();
+            Ending::page(500, Who::Proxy, When::Request)
+        }
+    }
+}
+
+/// Ready when the client has closed; what it sends meanwhile is thrown away.
+async fn closed(socket: &mut crate::flow::transport::socket::Socket) {
+    let (mut reader, _) = socket.split();
+    let mut scratch = Buffer::take();
+    while matches!(reader.read(&mut scratch).await, Ok(count) if count > 0) {
+        let count = scratch.filled().len();
+        scratch.consume(count);
+    }
+}
+
+/// `use_backend` and `default_backend`.
+fn choose_backend(stream: &Stream<'_>) -> Result<usize, Ending> {
+    let unavailable = Ending::page(503, Who::Server, When::Connect).keeping();
+    let proxy = stream.frontend().ok_or(unavailable)?;
+    if !proxy.rules.switching.is_empty() {
+        let context = stream.sample_context(Phase::Request);
+        for rule in &proxy.rules.switching {
+            if rule.condition.as_ref().is_none_or(|c| c.holds(&context)) {
+                return Ok(rule.backend);
+            }
+        }
+    }
+    proxy.frontend.as_ref().and_then(|f| f.default_backend).ok_or(unavailable)
+}
+
+/// Reads a request's body for one of our own services.
+async fn collect_body(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    timeout: Option<Duration>,
+) -> Result<Vec<u8>, Ending> {
+    let mut body = Vec::new();
+    let Body::Length(announced) = stream.framing.body else { return Ok(body) };
+    let length = usize::try_from(announced).unwrap_or(usize::MAX).min(stream.world.global.bufsize);
+    while body.len() < length {
+        let input = client.input.get_or_insert_with(Buffer::take);
+        if input.is_empty() {
+            let (mut reader, _) = client.socket.split();
+            match client.timer.within(timeout, reader.read(input)).await {
+                Ok(Ok(count)) if count > 0 => {}
+                Ok(_) => return Err(Ending::silent(400, Who::Client, When::Data)),
+                Err(_) => return Err(Ending::page(408, Who::ClientTimeout, When::Data)),
+            }
+        }
+        let count = input.filled().len().min(length - body.len());
+        body.extend_from_slice(input.filled().get(..count).unwrap_or_default());
+        input.consume(count);
+        stream.bytes_in += count as u64;
+    }
+    client.input.take_if(|input| input.is_empty());
+    stream.framing.body = match announced - length as u64 {
+        0 => Body::None,
+        left => Body::Length(left),
+    };
+    Ok(body)
+}
+
+/// Sends `stream.response` with `stream.reply_body`.
+pub async fn answer(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
+    stream.session.frontend_state().counters.intercepted.inc();
+    stream.status = stream.response.status;
+    after_response_rules(stream);
+    send_reply(stream, client).await
+}
+
+/// Writes a reply; the connection lives on if the request's body is out of the way.
+async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
+    let framing = stream.framing;
+    let received = client.input.as_ref().map_or(&[][..], Buffer::filled);
+    let at_hand = reply::body_at_hand(framing.body, received);
+    if let (Some(length), Some(input)) = (at_hand, &mut client.input) {
+        input.consume(length);
+        stream.bytes_in += length as u64;
+    }
+    client.input.take_if(|input| input.is_empty());
+    let keep_alive =
+        framing.keep_alive && at_hand.is_some() && !stream.session.thread.stopping.get();
+    let bytes = reply::bytes(stream, keep_alive);
+    let timeout = stream.frontend().and_then(|p| p.timeouts.client);
+    let (_, mut writer) = client.socket.split();
+    match client.timer.within(timeout, writer.write_all(&bytes)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(_)) => return Err(Ending::silent(stream.status, Who::Client, When::Data)),
+        Err(_) => return Err(Ending::silent(stream.status, Who::ClientTimeout, When::Data)),
+    }
+    stream.bytes_out += bytes.len() as u64;
+    Ok(if keep_alive { After::Rest } else { forward::close(client).await })
+}
+
+/// `http-after-response`, of the backend and then the frontend.
+pub fn after_response_rules(stream: &mut Stream<'_>) {
+    let world = stream.world.clone();
+    let backend = stream.backend.filter(|b| *b != stream.frontend);
+    for index in backend.into_iter().chain([stream.frontend]) {
+        if let Some(proxy) = world.proxies.get(index) {
+            rules::run(&proxy.rules.http_after_response, stream, Phase::AfterResponse);
+        }
+    }
+}
+
+/// Turns an ending into what the client and the log see.
+async fn conclude(stream: &mut Stream<'_>, client: &mut Client, ending: Ending) -> After {
+    stream.outcome = ending.outcome;
+    if ending.silent {
+        stream.status = ending.status;
+        return After::Close;
+    }
+    reply::error_page(stream, ending.status);
+    if stream.status == 0 {
+        stream.status = ending.status;
+        return After::Close;
+    }
+    after_response_rules(stream);
+    stream.framing.keep_alive &= ending.keep;
+    match send_reply(stream, client).await {
+        Ok(after) => after,
+        Err(_) => After::Close,
+    }
+}
+
+/// Counts and logs what has ended.
+fn finish(stream: &mut Stream<'_>) {
+    stream.times.end = Some(stream.times.elapsed());
+    if stream.status == 0 && stream.outcome.is_clean() {
+        return;
+    }
+    count_outcome(stream);
+    if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
+        context.frontend.log.emit(&context);
+    }
+}
+
+fn count_outcome(stream: &Stream<'_>) {
+    let process = &stream.session.thread.shared.counters;
+    process.bytes_out.add(stream.bytes_out);
+    let frontend = &stream.session.frontend_state().counters;
+    let listener = &stream.session.listener.counters;
+    for counters in [frontend, listener.as_ref()] {
+        counters.bytes_in.add(stream.bytes_in);
+        counters.bytes_out.add(stream.bytes_out);
+    }
+    if stream.status != 0 {
+        frontend.response(stream.status);
+    }
+    let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) else { return };
+    let backend = &backend.state.counters;
+    if stream.status != 0 {
+        backend.response(stream.status);
+    }
+    let server = stream.server().map(|s| &s.status.counters);
+    for counters in [Some(backend), server].into_iter().flatten() {
+        counters.bytes_in.add(stream.bytes_in);
+        counters.bytes_out.add(stream.bytes_out);
+    }
+    forward::count_times(stream);
+}

@@ -1,0 +1,88 @@
+//! A connection in HTTP mode: it rests, then a request passes, then it rests again (manual 1.1, "The
+//! HTTP transaction model").
+
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use crate::flow::session::timeouts::Timeouts;
+use crate::flow::session::{Client, Session, exchange};
+use crate::state::clock::Moment;
+
+/// What becomes of the connection after a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// It waits for the next request.
+    Rest,
+    /// It is closed.
+    Close,
+}
+
+/// How a rest ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awake {
+    /// There is something to read.
+    Readable,
+    /// The time is over.
+    Expired,
+    /// The process stops.
+    Stopping,
+}
+
+/// Serves requests until the connection ends. At rest it holds no buffer; what a request in progress
+/// needs is boxed.
+pub async fn run(session: &Session, mut client: Client) {
+    let mut start = session.accepted;
+    loop {
+        let awake = match client.input {
+            Some(_) => Awake::Readable,
+            None => rest(session, &mut client, start).await,
+        };
+        let first = session.requests.get() == 0;
+        if awake == Awake::Stopping || (awake == Awake::Expired && !first) {
+            return;
+        }
+        if Box::pin(exchange::run(session, &mut client, start, awake)).await == After::Close {
+            return;
+        }
+        session.requests.set(session.requests.get().saturating_add(1));
+        start = Moment::now();
+    }
+}
+
+/// Waits for the next request's first byte.
+async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
+    let thread = &session.thread;
+    let timeout = session.view().and_then(|(world, index)| {
+        let timeouts = &world.proxies.get(index)?.timeouts;
+        rest_timeout(timeouts, session.requests.get() == 0)
+    });
+    let deadline: Option<Instant> = timeout.map(|t| start.instant + t);
+    let mut registered: Option<usize> = None;
+    let (socket, timer) = (&client.socket, &mut client.timer);
+    let awake = poll_fn(|cx| {
+        if socket.poll_readable(cx).is_ready() {
+            return Poll::Ready(Awake::Readable);
+        }
+        if thread.stopping.get() {
+            return Poll::Ready(Awake::Stopping);
+        }
+        if timer.poll_elapsed(deadline, cx).is_ready() {
+            return Poll::Ready(Awake::Expired);
+        }
+        registered.get_or_insert_with(|| thread.begin_rest(cx.waker()));
+        Poll::Pending
+    })
+    .await;
+    if let Some(number) = registered {
+        thread.end_rest(number);
+    }
+    awake
+}
+
+/// Manual 4.2, "timeout http-keep-alive" and "timeout http-request".
+fn rest_timeout(timeouts: &Timeouts, first: bool) -> Option<Duration> {
+    let request = timeouts.http_request;
+    let wanted = if first { request } else { timeouts.http_keep_alive.or(request) };
+    wanted.or(timeouts.client)
+}

@@ -1,0 +1,90 @@
+//! Answers of our own: error pages and what rules put together. In comes a stream with a status or a
+//! response, out go bytes to the client.
+
+use crate::flow::http::h1::framing::Body;
+use crate::flow::http::h1::head::{self, Limits};
+use crate::flow::http::h1::write::{self, Connection};
+use crate::flow::http::message::{Message, Version};
+use crate::flow::response::error_page;
+use crate::flow::session::Stream;
+
+/// Fills in the page of an error: the operator's, or the built-in one.
+pub fn error_page(stream: &mut Stream<'_>, status: u16) {
+    let proxy = stream.backend().or(stream.frontend());
+    let page = proxy
+        .and_then(|p| p.error_pages.get(status))
+        .or_else(|| stream.frontend()?.error_pages.get(status))
+        .cloned();
+    stream.response.clear();
+    stream.reply_body.clear();
+    match page {
+        Some(page) => {
+            if !from_file(&page, &mut stream.response, &mut stream.reply_body) {
+                stream.response.clear();
+                stream.status = 0;
+                return;
+            }
+        }
+        None => built_in(status, &mut stream.response, &mut stream.reply_body),
+    }
+    stream.status = stream.response.status;
+}
+
+/// An operator's page is a whole response; an empty file answers nothing.
+fn from_file(page: &[u8], response: &mut Message, body: &mut Vec<u8>) -> bool {
+    let limits = Limits { fields: 101, accept_invalid: true };
+    let Some(length) = head::length(page, 0) else { return false };
+    if head::parse_response(page.get(..length).unwrap_or_default(), limits, response).is_err() {
+        return false;
+    }
+    body.extend_from_slice(page.get(length..).unwrap_or_default());
+    response.remove(b"connection");
+    response.remove(b"content-length");
+    response.add(b"content-length", body.len().to_string().as_bytes());
+    true
+}
+
+fn built_in(status: u16, response: &mut Message, body: &mut Vec<u8>) {
+    let (title, text) = error_page::built_in(status);
+    let html = format!("<html><body><h1>{title}</h1>\n{text}\n</body></html>\n");
+    let reason = title.get(4..).unwrap_or_default();
+    response.set_status_line(Version::HTTP_11, status, reason.as_bytes());
+    response.add(b"content-length", html.len().to_string().as_bytes());
+    response.add(b"cache-control", b"no-cache");
+    response.add(b"content-type", b"text/html");
+    if status == 401 {
+        response.add(b"www-authenticate", b"Basic realm=\"HAProxy Statistics\"");
+    }
+    body.extend_from_slice(html.as_bytes());
+}
+
+/// The bytes of `stream.response` with `stream.reply_body`.
+pub fn bytes(stream: &mut Stream<'_>, keep_alive: bool) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512 + stream.reply_body.len());
+    write::response(&stream.response, connection(stream, keep_alive), &mut out);
+    let bodyless = stream.request.method() == b"HEAD"
+        || matches!(stream.response.status, 100..=199 | 204 | 304);
+    if !bodyless {
+        out.extend_from_slice(&stream.reply_body);
+    }
+    out
+}
+
+/// The `Connection` header that tells this client what becomes of its connection.
+pub fn connection(stream: &Stream<'_>, keep_alive: bool) -> Connection {
+    let modern = stream.request.version >= Version::HTTP_11;
+    match (keep_alive, modern) {
+        (true, true) => Connection::Implied,
+        (true, false) => Connection::KeepAlive,
+        (false, _) => Connection::Close,
+    }
+}
+
+/// Whether the body is all there in what was received already, and how long it is then.
+pub fn body_at_hand(body: Body, received: &[u8]) -> Option<usize> {
+    match body {
+        Body::None => Some(0),
+        Body::Length(length) => usize::try_from(length).ok().filter(|l| *l <= received.len()),
+        Body::Chunked | Body::UntilClose => None,
+    }
+}

@@ -1,0 +1,73 @@
+//! A connection in TCP mode: a server is chosen, then bytes are copied both ways (manual 4.2 "mode tcp").
+
+use crate::flow::log::format::LogContext;
+use crate::flow::phase::Phase;
+use crate::flow::server::assign;
+use crate::flow::session::exchange::Ending;
+use crate::flow::session::outcome::{Outcome, When, Who};
+use crate::flow::session::{Client, Session, Stream, forward, tunnel};
+
+/// Serves a connection from its accept to its end.
+pub async fn run(session: &Session, mut client: Client) {
+    let Some((world, frontend)) = session.view() else { return };
+    let mut stream = Stream::new(session, world, frontend, session.accepted);
+    stream.number = session.number;
+    stream.times.first_byte = Some(session.handshake);
+    stream.times.request = Some(session.handshake);
+    if let Err(ending) = pass(&mut stream, &mut client).await {
+        stream.outcome = ending.outcome;
+    }
+    finish(&mut stream);
+}
+
+async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending> {
+    let backend = choose_backend(stream)?;
+    stream.backend = Some(backend);
+    let _counted = forward::BackendSession::begin(stream, backend);
+    let mut link = assign::connect(stream, &mut client.timer, true).await?;
+    stream.times.response = stream.times.connected;
+    let timeouts = tunnel::pair(stream);
+    let (outcome, up, down) = tunnel::copy(client, &mut link, timeouts, None).await;
+    stream.outcome = outcome;
+    stream.bytes_in += up;
+    stream.bytes_out += down;
+    Ok(())
+}
+
+fn choose_backend(stream: &Stream<'_>) -> Result<usize, Ending> {
+    let none = Ending::silent(0, Who::Server, When::Connect);
+    let proxy = stream.frontend().ok_or(none)?;
+    let context = stream.sample_context(Phase::RequestContent);
+    let switched = proxy
+        .rules
+        .switching
+        .iter()
+        .find(|rule| rule.condition.as_ref().is_none_or(|c| c.holds(&context)))
+        .map(|rule| rule.backend);
+    switched.or(proxy.frontend.as_ref().and_then(|f| f.default_backend)).ok_or(none)
+}
+
+fn finish(stream: &mut Stream<'_>) {
+    stream.times.end = Some(stream.times.elapsed());
+    let frontend_counters = &stream.session.frontend_state().counters;
+    let backend = stream.backend().and_then(|p| p.backend.as_ref());
+    let server = stream.server().map(|s| &s.status.counters);
+    let all = [
+        Some(frontend_counters),
+        Some(stream.session.listener.counters.as_ref()),
+        backend.map(|b| &b.state.counters),
+        server,
+    ];
+    for counters in all.into_iter().flatten() {
+        counters.bytes_in.add(stream.bytes_in);
+        counters.bytes_out.add(stream.bytes_out);
+    }
+    stream.session.thread.shared.counters.bytes_out.add(stream.bytes_out);
+    forward::count_times(stream);
+    if stream.outcome == Outcome::default() && stream.bytes_in + stream.bytes_out == 0 {
+        stream.outcome = forward::CLEAN;
+    }
+    if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
+        context.frontend.log.emit(&context);
+    }
+}

@@ -1,0 +1,163 @@
+//! Bytes both ways: TCP mode, CONNECT, and protocols changed by `Upgrade` (manual 4.2 "timeout
+//! tunnel"). A direction holds a buffer only while bytes are on their way.
+
+use std::future::poll_fn;
+use std::io;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::flow::server::assign::Link;
+use crate::flow::session::exchange::Ending;
+use crate::flow::session::http::After;
+use crate::flow::session::outcome::{Outcome, When, Who};
+use crate::flow::session::timeouts::Timeouts;
+use crate::flow::session::{Client, Stream};
+use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::socket::{Reader, Writer};
+
+/// One direction of a tunnel.
+struct Direction<'a> {
+    reader: Reader<'a>,
+    writer: Writer<'a>,
+    buffer: Option<Buffer>,
+    /// The reader has come to its end.
+    ended: bool,
+    /// The end was passed on to the writer.
+    closed: bool,
+    bytes: u64,
+}
+
+/// Which side failed.
+enum Failure {
+    Reader,
+    Writer,
+}
+
+impl Direction<'_> {
+    /// Moves what can be moved; ready when this direction is closed. `moved` is set when bytes moved.
+    fn poll_move(&mut self, cx: &mut Context<'_>, moved: &mut bool) -> Poll<Result<(), Failure>> {
+        while !self.closed {
+            if let Some(buffer) = self.buffer.as_mut().filter(|b| !b.is_empty()) {
+                match ready!(self.writer.poll_write(cx, buffer.filled())) {
+                    Ok(count) => {
+                        buffer.consume(count);
+                        self.bytes += count as u64;
+                        *moved = true;
+                    }
+                    Err(_) => return Poll::Ready(Err(Failure::Writer)),
+                }
+                continue;
+            }
+            if self.ended {
+                self.closed = true;
+                ready!(poll_shutdown(&mut self.writer, cx)).ok();
+                break;
+            }
+            match self.poll_fill(cx) {
+                Poll::Ready(Ok(0)) => self.ended = true,
+                Poll::Ready(Ok(_)) => *moved = true,
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Failure::Reader)),
+                Poll::Pending => {
+                    self.buffer = None;
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let buffer = self.buffer.get_or_insert_with(Buffer::take_large);
+        self.reader.poll_read(cx, buffer)
+    }
+}
+
+fn poll_shutdown(writer: &mut Writer<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    let mut shutdown = std::pin::pin!(writer.shutdown());
+    std::future::Future::poll(shutdown.as_mut(), cx)
+}
+
+/// Silence that ends a tunnel, given which directions are closed.
+fn silence(frontend: &Timeouts, backend: &Timeouts, half_closed: bool) -> Option<(Duration, Who)> {
+    if let Some(limit) = backend.tunnel.or(frontend.tunnel).filter(|_| !half_closed) {
+        return Some((limit, Who::ServerTimeout));
+    }
+    let fin = |fin: Option<Duration>, plain| if half_closed { fin.or(plain) } else { plain };
+    let client = fin(frontend.client_fin, frontend.client).map(|t| (t, Who::ClientTimeout));
+    let server = fin(backend.server_fin, backend.server).map(|t| (t, Who::ServerTimeout));
+    match (client, server) {
+        (Some(client), Some(server)) => Some(if client.0 <= server.0 { client } else { server }),
+        (client, server) => client.or(server),
+    }
+}
+
+/// Copies both ways until both are closed, one fails, or both are silent for too long. `at_hand` are
+/// bytes received already: from the client and from the server.
+pub async fn copy(
+    client: &mut Client,
+    link: &mut Link,
+    timeouts: (Timeouts, Timeouts),
+    from_server: Option<Buffer>,
+) -> (Outcome, u64, u64) {
+    let (client_reader, client_writer) = client.socket.split();
+    let (server_reader, server_writer) = link.socket.split();
+    let direction = |reader, writer, buffer| Direction {
+        reader,
+        writer,
+        buffer,
+        ended: false,
+        closed: false,
+        bytes: 0,
+    };
+    let mut up = direction(client_reader, server_writer, client.input.take());
+    let mut down = direction(server_reader, client_writer, from_server);
+    let timer = &mut client.timer;
+    let mut last = Instant::now();
+    let outcome = poll_fn(|cx| {
+        let mut moved = false;
+        let (sent, received) = (up.poll_move(cx, &mut moved), down.poll_move(cx, &mut moved));
+        match (sent, received) {
+            (Poll::Ready(Err(Failure::Reader)), _) | (_, Poll::Ready(Err(Failure::Writer))) => {
+                return Poll::Ready(Outcome::new(Who::Client, When::Data));
+            }
+            (Poll::Ready(Err(_)), _) | (_, Poll::Ready(Err(_))) => {
+                return Poll::Ready(Outcome::new(Who::Server, When::Data));
+            }
+            (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Outcome::default()),
+            _ => {}
+        }
+        if moved {
+            last = Instant::now();
+        }
+        let half_closed = up.closed || down.closed;
+        let Some((limit, who)) = silence(&timeouts.0, &timeouts.1, half_closed) else {
+            return Poll::Pending;
+        };
+        ready!(timer.poll_elapsed(Some(last + limit), cx));
+        Poll::Ready(Outcome::new(who, When::Data))
+    })
+    .await;
+    (outcome, up.bytes, down.bytes)
+}
+
+/// A tunnel after `101 Switching Protocols` or CONNECT.
+pub async fn upgraded(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    mut link: Link,
+    from_server: Option<Buffer>,
+) -> Result<After, Ending> {
+    let timeouts = pair(stream);
+    let (outcome, up, down) = copy(client, &mut link, timeouts, from_server).await;
+    stream.outcome = outcome;
+    stream.bytes_in += up;
+    stream.bytes_out += down;
+    Ok(After::Close)
+}
+
+/// Timeouts of the frontend and the backend.
+pub fn pair(stream: &Stream<'_>) -> (Timeouts, Timeouts) {
+    let frontend = stream.frontend().map(|p| p.timeouts).unwrap_or_default();
+    let backend = stream.backend().map(|p| p.timeouts).unwrap_or(frontend);
+    (frontend, backend)
+}

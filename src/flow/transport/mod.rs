@@ -1,0 +1,5 @@
+//! Moving bytes: sockets, buffers from a pool, and the one timer of a connection.
+
+pub mod buffer;
+pub mod socket;
+pub mod timer;

@@ -1,0 +1,98 @@
+//! The one timer of a connection. Deadlines mostly move later, so it is armed once and, when it fires
+//! early, armed again: a request costs no timer operation.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use tokio::time::Sleep;
+
+/// The time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elapsed;
+
+/// A timer, armed at most once at a time.
+#[derive(Debug, Default)]
+pub struct Timer {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Timer {
+    /// Waits for a future until `deadline` at most; for ever if there is none.
+    pub async fn limit<F: Future>(
+        &mut self,
+        deadline: Option<Instant>,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            self.poll_elapsed(deadline, cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+
+    /// Waits for a future for at most `timeout` from now. The clock is read only if it has to wait.
+    pub async fn within<F: Future>(
+        &mut self,
+        timeout: Option<Duration>,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        let mut deadline = None;
+        poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Ok(output));
+            }
+            let Some(timeout) = timeout else { return Poll::Pending };
+            let deadline = *deadline.get_or_insert_with(|| Instant::now() + timeout);
+            self.poll_elapsed(Some(deadline), cx).map(|()| Err(Elapsed))
+        })
+        .await
+    }
+
+    /// Ready when the deadline has passed; the task is woken then.
+    pub fn poll_elapsed(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = deadline else { return Poll::Pending };
+        let wanted = tokio::time::Instant::from_std(deadline);
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(wanted)));
+        if sleep.deadline() > wanted || sleep.is_elapsed() {
+            sleep.as_mut().reset(wanted);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if Instant::now() >= deadline {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(wanted);
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run<F: Future>(future: F) -> F::Output {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().build().unwrap().block_on(future)
+    }
+
+    #[test]
+    fn a_deadline_that_moves_is_respected() {
+        run(async {
+            let mut timer = Timer::default();
+            let start = Instant::now();
+            let never = || std::future::pending::<()>();
+            let first = timer.within(Some(Duration::from_millis(10)), never()).await;
+            assert_eq!(first, Err(Elapsed));
+            // Armed for 10 ms, asked for 30: fires early and is armed again.
+            assert_eq!(timer.within(Some(Duration::from_millis(30)), never()).await, Err(Elapsed));
+            assert!(start.elapsed() >= Duration::from_millis(40));
+            assert_eq!(timer.within(None, async { 7 }).await, Ok(7));
+        });
+    }
+}
