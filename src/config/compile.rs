@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::outside::{Bound, Listen, Outside};
@@ -16,7 +16,7 @@ use crate::flow::server::pool::ServerPool;
 use crate::state::counters::Counters;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::StickTable;
-use crate::state::world::{Backend, BackendState, Frontend, FrontendState, Proxy, Server, World};
+use crate::state::world::{Backend, BackendState, Frontend, Proxy, Server, World};
 
 /// Numbers the worlds of this process.
 static GENERATION: AtomicU64 = AtomicU64::new(1);
@@ -229,17 +229,8 @@ impl Compiler<'_> {
             None => spec.kind.has_backend().then_some(index),
         };
         let before = self.previous.and_then(|w| w.frontend(&spec.name));
-        let state = before.and_then(|p| p.frontend.as_ref()).map_or_else(
-            || {
-                Arc::new(FrontendState {
-                    counters: Counters::default(),
-                    maxconn: AtomicU32::new(0),
-                    paused: AtomicBool::new(false),
-                    stopped: AtomicBool::new(false),
-                })
-            },
-            |f| f.state.clone(),
-        );
+        let state =
+            before.and_then(|p| p.frontend.as_ref()).map_or_else(Arc::default, |f| f.state.clone());
         state.maxconn.store(spec.basics.maxconn.unwrap_or(0), Relaxed);
         let (listeners, sockets) = match spec.basics.disabled {
             true => Default::default(),

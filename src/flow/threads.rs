@@ -62,6 +62,21 @@ impl std::fmt::Debug for Order {
 }
 
 impl Shared {
+    /// The shared state of threads that are told what to do through the channels.
+    fn new(world: Arc<World>, orders: Vec<mpsc::UnboundedSender<Order>>) -> Shared {
+        Shared {
+            world: ArcSwap::new(world),
+            counters: ProcessCounters::default(),
+            next_number: AtomicU64::new(0),
+            room: Notify::new(),
+            waiting_for_room: AtomicU32::new(0),
+            stopping: AtomicBool::new(false),
+            loads: orders.iter().map(|_| AtomicU32::new(0)).collect(),
+            orders,
+            swaps: watch::Sender::new(0),
+        }
+    }
+
     /// Changes with each new `World`.
     pub fn swapped(&self) -> watch::Receiver<u64> {
         self.swaps.subscribe()
@@ -219,17 +234,7 @@ impl Workers {
         let count = world.global.threads.max(1);
         let (orders, receivers): (Vec<_>, Vec<_>) =
             (0..count).map(|_| mpsc::unbounded_channel()).unzip();
-        let shared = Arc::new(Shared {
-            world: ArcSwap::new(world),
-            counters: ProcessCounters::default(),
-            next_number: AtomicU64::new(0),
-            room: Notify::new(),
-            waiting_for_room: AtomicU32::new(0),
-            stopping: AtomicBool::new(false),
-            loads: (0..count).map(|_| AtomicU32::new(0)).collect(),
-            orders,
-            swaps: watch::Sender::new(0),
-        });
+        let shared = Arc::new(Shared::new(world, orders));
         let mut threads = Vec::new();
         for (index, receiver) in receivers.into_iter().enumerate() {
             let shared = shared.clone();
@@ -334,5 +339,15 @@ async fn purge_pools(thread: Rc<Thread>) {
         for server in thread.world().proxies.iter().flat_map(|p| p.servers()) {
             server.pool.purge(thread.index, limit);
         }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A thread that runs nothing, with an empty configuration.
+    pub(crate) fn thread() -> Rc<Thread> {
+        Rc::new(Thread::new(0, Arc::new(Shared::new(Arc::default(), Vec::new()))))
     }
 }

@@ -61,55 +61,10 @@ impl SampleContext<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use std::rc::Rc;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicU64;
-
-    use arc_swap::ArcSwap;
-
-    use crate::config::outside::{Listen, ListenAddress, ListenOptions};
-    use crate::flow::listener::bind::Listener;
-    use crate::flow::session::Address;
-    use crate::flow::threads::{Shared, Thread};
-    use crate::state::clock::Moment;
-    use crate::state::counters::ProcessCounters;
-    use crate::state::world::World;
 
     /// Runs something with a context of an idle connection, for expressions that look at nothing.
     pub(crate) fn with_context(run: impl FnOnce(&SampleContext<'_>)) {
-        let shared = Arc::new(Shared {
-            world: ArcSwap::from_pointee(World {
-                global: Default::default(),
-                proxies: Vec::new(),
-                tables: Default::default(),
-                notices: Vec::new(),
-            }),
-            counters: ProcessCounters::default(),
-            next_number: AtomicU64::new(1),
-        });
-        let address: std::net::SocketAddr = "127.0.0.1:80".parse().unwrap();
-        let session = Session {
-            thread: Rc::new(Thread::new(0, shared)),
-            listener: Arc::new(Listener {
-                name: "sock-1".into(),
-                id: 1,
-                proxy: 0,
-                listen: Listen {
-                    address: ListenAddress::Tcp(address),
-                    options: ListenOptions::default(),
-                },
-                bound: None,
-                maxconn: 0,
-                counters: Arc::default(),
-            }),
-            source: Address::Inet(address),
-            destination: Address::Inet(address),
-            accepted: Moment::now(),
-            handshake: std::time::Duration::ZERO,
-            number: 1,
-            requests: Cell::new(0),
-            tracked: Default::default(),
-        };
+        let session = crate::flow::session::tests::session();
         run(&SampleContext {
             session: &session,
             stream: None,

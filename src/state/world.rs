@@ -26,7 +26,7 @@ use crate::state::server_status::ServerStatus;
 use crate::state::stick_table::StickTable;
 
 /// The whole running configuration: the proxy graph.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct World {
     /// Different for each one built in this process.
     pub generation: u64,
@@ -122,7 +122,7 @@ pub struct Frontend {
 }
 
 /// What a frontend keeps across reloads.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct FrontendState {
     /// Statistics.
     pub counters: Counters,

@@ -8,7 +8,7 @@ use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::options::KeepAlive;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
-use crate::flow::rules::{self, Verdict};
+use crate::flow::rules::{self, Verdict, track};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, forward, reply};
@@ -199,11 +199,13 @@ fn count_request(stream: &Stream<'_>) {
     let counters = &stream.session.frontend_state().counters;
     counters.requests_total.inc();
     counters.request_rate.event(now_ms);
+    track::count_request(stream);
 }
 
 fn count_failed_request(stream: &Stream<'_>) {
     stream.session.frontend_state().counters.failed_requests.inc();
     stream.session.listener.counters.failed_requests.inc();
+    track::count_error(stream);
 }
 
 /// `option httpclose` of either side ends the client's connection after this request.
@@ -249,6 +251,7 @@ async fn refused(
     tarpit: Option<Duration>,
 ) -> Ending {
     stream.session.frontend_state().counters.denied_requests.inc();
+    track::count_error(stream);
     if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
         backend.state.counters.denied_requests.inc();
     } else {
@@ -411,6 +414,7 @@ fn finish(stream: &mut Stream<'_>) {
 fn count_outcome(stream: &Stream<'_>) {
     let process = &stream.session.thread.shared.counters;
     process.bytes_out.add(stream.bytes_out);
+    track::count_bytes(stream, stream.bytes_in, stream.bytes_out);
     let frontend = &stream.session.frontend_state().counters;
     let listener = &stream.session.listener.counters;
     for counters in [frontend, listener.as_ref()] {

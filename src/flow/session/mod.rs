@@ -385,3 +385,41 @@ impl Drop for Stream<'_> {
         RECYCLED.set(parts);
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::config::outside::{Listen, ListenAddress, ListenOptions};
+    use crate::flow::threads;
+
+    /// An idle connection from 127.0.0.1:80 to itself.
+    pub(crate) fn session() -> Session {
+        let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        let listener = Listener {
+            name: "sock-1".into(),
+            id: 1,
+            proxy: 0,
+            proxy_name: "test".into(),
+            listen: Listen {
+                address: ListenAddress::Tcp(address),
+                options: ListenOptions::default(),
+            },
+            maxconn: 0,
+            counters: Arc::default(),
+        };
+        Session {
+            thread: threads::tests::thread(),
+            listener: Arc::new(listener),
+            source: Address::Inet(address),
+            accepted: Moment::now(),
+            handshake: Duration::ZERO,
+            number: 1,
+            requests: Cell::new(0),
+            frontend: Arc::default(),
+            place: Cell::new((0, 0)),
+            fd: -1,
+            destination: OnceCell::from(Some(Address::Inet(address))),
+            tracked: Trackers::default(),
+        }
+    }
+}
