@@ -70,13 +70,14 @@ pub fn compile(
         .map(|(index, proxy)| compiler.proxy(index, proxy, ids.get(index).copied().unwrap_or(0)))
         .collect();
     let hostname = compiler.outside.hostname();
+    let log = spec.global.log.compile(&mut compiler);
     let tables = compiler.tables;
     if diagnostics.refused() {
         return None;
     }
     let global = spec.global.compile(purpose.cpus, hostname);
     let generation = GENERATION.fetch_add(1, Relaxed);
-    Some(World { generation, global, proxies, tables, notices: Vec::new() })
+    Some(World { generation, global, log, proxies, tables, notices: Vec::new() })
 }
 
 impl Compiler<'_> {

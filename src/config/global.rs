@@ -6,6 +6,7 @@ use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
+use crate::flow::log::GlobalLogSpec;
 
 /// `global` as written.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -44,6 +45,8 @@ pub struct GlobalSpec {
     pub maxhdr: Option<usize>,
     /// `spread-checks`, `max-spread-checks`
     pub spread: crate::check::spread::SpreadSpec,
+    /// `log`, `log-tag`, `log-send-hostname`
+    pub log: GlobalLogSpec,
 }
 
 /// `global` of a running process.

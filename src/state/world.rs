@@ -32,6 +32,8 @@ pub struct World {
     pub generation: u64,
     /// What `global` says.
     pub global: Global,
+    /// Where messages go that are about no proxy.
+    pub log: Log,
     /// Every proxy, in the order of the configuration; indices are used as references.
     pub proxies: Vec<Proxy>,
     /// Stick tables by name.

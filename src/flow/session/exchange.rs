@@ -49,6 +49,9 @@ impl Ending {
 pub async fn run(session: &Session, client: &mut Client, start: Moment, awake: Awake) -> After {
     let Some((world, frontend)) = session.view() else { return After::Close };
     let mut stream = Stream::new(session, world, frontend, start);
+    if let Some(context) = LogContext::of_stream(&stream, Phase::Log) {
+        context.frontend.log.begin(&context);
+    }
     let after = match pass(&mut stream, client, awake).await {
         Ok(after) => after,
         Err(ending) => conclude(&mut stream, client, ending).await,
@@ -239,6 +242,7 @@ async fn request_rules(
     };
     let body = collect_body(stream, client, proxy.timeouts.client).await?;
     page.answer(stream, &body);
+    stream.applet = Some("<STATS>");
     stream.outcome = Outcome::new(Who::Local, When::Request);
     answer(stream, client).await.map(Some)
 }

@@ -21,6 +21,7 @@ use crate::config::proxy::Mode;
 use crate::flow::http::h1::framing::{Body, Framing};
 use crate::flow::http::message::Message;
 use crate::flow::listener::bind::Listener;
+use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
 use crate::flow::rules::track::Trackers;
 use crate::flow::threads::Thread;
@@ -301,6 +302,14 @@ pub struct Stream<'s> {
     pub captures: RefCell<(Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>)>,
     /// What `content` and `http` rules track.
     pub tracked: Trackers,
+    /// What answered instead of a server, as `%s` names it (`<STATS>`).
+    pub applet: Option<&'static str>,
+    /// The unique id, empty without `unique-id-format`.
+    pub unique_id: Vec<u8>,
+    /// What `set-log-level` said.
+    pub log_level: LogLevel,
+    /// Whether the log line was written already (`option logasap`).
+    pub logged: Cell<bool>,
 }
 
 impl<'s> Stream<'s> {
@@ -335,6 +344,10 @@ impl<'s> Stream<'s> {
             number: 0,
             captures: RefCell::default(),
             tracked: Trackers::default(),
+            applet: None,
+            unique_id: Vec::new(),
+            log_level: LogLevel::Usual,
+            logged: Cell::new(false),
         }
     }
 

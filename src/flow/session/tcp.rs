@@ -14,6 +14,9 @@ pub async fn run(session: &Session, mut client: Client) {
     stream.number = session.number;
     stream.times.first_byte = Some(session.handshake);
     stream.times.request = Some(session.handshake);
+    if let Some(context) = LogContext::of_stream(&stream, Phase::Log) {
+        context.frontend.log.begin(&context);
+    }
     if let Err(ending) = pass(&mut stream, &mut client).await {
         stream.outcome = ending.outcome;
     }
