@@ -3,10 +3,13 @@
 pub mod address;
 pub mod args;
 pub mod compile;
+mod consistency;
 pub mod diagnostic;
 pub mod global;
+pub mod options;
 pub mod outside;
 pub mod proxy;
+pub mod references;
 pub mod section;
 pub mod source;
 pub mod spec;
@@ -18,7 +21,7 @@ use std::path::PathBuf;
 
 use crate::state::world::World;
 use compile::Purpose;
-use diagnostic::{Diagnostic, Diagnostics, Place};
+use diagnostic::{Diagnostic, Diagnostics, Level, Place};
 use outside::Outside;
 use section::Reader;
 use source::Source;
@@ -52,11 +55,17 @@ pub fn load(
         }
     };
     let spec = parse(&sources, outside, &mut diagnostics);
+    if !diagnostics.refused() {
+        consistency::check(&spec, &mut diagnostics);
+    }
     let world = if diagnostics.refused() {
         None
     } else {
         compile::compile(&spec, outside, previous, purpose, &mut diagnostics)
     };
+    if world.is_none() {
+        diagnostics.push(Diagnostic::alert(None, "Fatal errors found in configuration."));
+    }
     Loaded { world, diagnostics, sources }
 }
 
@@ -70,6 +79,7 @@ pub fn parse(sources: &[Source], outside: &mut dyn Outside, diagnostics: &mut Di
     let mut spec = Spec::default();
     let mut reader = Reader::new(&mut spec, outside, diagnostics);
     for source in sources {
+        let before = reader.diagnostics.count(Level::Alert);
         for line in source.lines() {
             match line {
                 Ok(line) => {
@@ -78,6 +88,10 @@ pub fn parse(sources: &[Source], outside: &mut dyn Outside, diagnostics: &mut Di
                 }
                 Err(diagnostic) => reader.diagnostics.push(diagnostic),
             }
+        }
+        if reader.diagnostics.count(Level::Alert) > before {
+            let text = format!("Error(s) found in configuration file : {}", source.name);
+            reader.diagnostics.push(Diagnostic::alert(None, text));
         }
     }
     spec

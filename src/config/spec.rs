@@ -5,6 +5,7 @@ use crate::check::CheckSpec;
 use crate::config::diagnostic::Place;
 use crate::config::global::GlobalSpec;
 use crate::config::proxy::{OptionsSpec, ProxyBasicsSpec};
+use crate::config::references::References;
 use crate::config::section::Sections;
 use crate::config::words::Word;
 use crate::control::stats::StatsSpec;
@@ -146,6 +147,8 @@ pub struct ProxySpec {
     pub timeouts: TimeoutsSpec,
     /// `bind`
     pub binds: Vec<BindSpec>,
+    /// Names that must exist elsewhere in the configuration.
+    pub references: References,
     /// ACLs and rule sets.
     pub rules: RulesSpec,
     /// `balance`, `hash-type`
@@ -178,6 +181,7 @@ impl ProxySpec {
             options: OptionsSpec::default(),
             timeouts: TimeoutsSpec::default(),
             binds: Vec::new(),
+            references: References::default(),
             rules: RulesSpec::default(),
             balance: BalanceSpec::default(),
             default_server: ServerOptionsSpec::default(),

@@ -2,7 +2,8 @@
 //! something that takes a value from the traffic. Errors are worded as HAProxy 2.3 words them.
 
 use crate::catalog::{self, Converter, Fetch, Status};
-use crate::sample::args;
+use crate::config::references::Reference;
+use crate::sample::args::{self, ArgType};
 use crate::sample::value::{Type, Value};
 use crate::sample::{Arguments, SampleContext};
 
@@ -97,6 +98,37 @@ impl Expr {
     /// The type of the expression's values.
     pub fn gives(&self) -> Type {
         self.converters.last().map_or(self.fetch.gives, |(converter, _)| converter.gives)
+    }
+
+    /// The names in its arguments that must exist elsewhere in the configuration.
+    pub fn references(&self) -> Vec<Reference> {
+        let mut found = Vec::new();
+        let mut look = |types: &[ArgType], args: &Arguments, converter| {
+            for (index, kind) in types.iter().enumerate() {
+                let named = matches!(
+                    kind,
+                    ArgType::Frontend
+                        | ArgType::Backend
+                        | ArgType::Table
+                        | ArgType::Server
+                        | ArgType::Userlist
+                );
+                if let Some(name) = args.str(index).filter(|_| named) {
+                    found.push(Reference {
+                        kind: *kind,
+                        name: String::from_utf8_lossy(name).into_owned(),
+                        position: index + 1,
+                        converter,
+                        fetch: self.fetch.name,
+                    });
+                }
+            }
+        };
+        look(self.fetch.args, &self.args, None);
+        for (converter, args) in &self.converters {
+            look(converter.args, args, Some(converter.name));
+        }
+        found
     }
 
     /// Names of the parts whose effect is not built yet.

@@ -258,20 +258,11 @@ fn admin(line: &mut Line<'_>) -> Parsed {
                 .alert("'stats admin' requires either 'if' or 'unless' followed by a condition."));
         }
     };
-    let words = line.rest();
-    let (condition, planned) = condition::parse(words, negated, line.words.place).map_err(|e| {
+    let condition = condition::parse_words(line, negated).map_err(|e| {
         line.alert(format!("error detected while parsing a 'stats admin' rule : {e}."))
     })?;
-    note_planned(line, planned);
     page(line).admin.push(condition);
     Ok(())
-}
-
-fn note_planned(line: &mut Line<'_>, planned: Vec<&'static str>) {
-    let place = line.words.place.clone();
-    for name in planned {
-        line.spec.note_planned(name, &place);
-    }
 }
 
 fn http_request(line: &mut Line<'_>) -> Parsed {
@@ -316,14 +307,11 @@ fn access_condition(
             ),
         ));
     }
-    let words = line.rest();
-    let (condition, planned) = condition::parse(words, first == "unless", line.words.place)
-        .map_err(|e| {
-            line.alert(format!(
-                "error detected while parsing an 'http-request {action}' condition : {e}."
-            ))
-        })?;
-    note_planned(line, planned);
+    let condition = condition::parse_words(line, first == "unless").map_err(|e| {
+        line.alert(format!(
+            "error detected while parsing an 'http-request {action}' condition : {e}."
+        ))
+    })?;
     Ok(Some(condition))
 }
 

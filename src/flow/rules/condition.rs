@@ -6,11 +6,14 @@ use std::sync::Arc;
 use crate::catalog::{self, Keyword, Part, Status};
 use crate::config::args::{Line, Parsed};
 use crate::config::diagnostic::{Diagnostic, Place};
-use crate::config::section::Sections;
+use crate::config::outside::Outside;
+use crate::config::references::Reference;
+use crate::config::section::{Sections, invalid_char};
 use crate::config::words::Word;
 use crate::sample::SampleContext;
-use crate::sample::expr::Expr;
+use crate::sample::expr::{Expr, FetchError, split_name};
 use crate::sample::pattern::{Method, Patterns};
+use crate::sample::value::Type;
 
 /// One `acl` line, or one anonymous ACL: what is looked at and what it is compared with.
 #[derive(Debug, Clone)]
@@ -147,8 +150,18 @@ const PREDEFINED: &[(&str, &[&str])] = &[
     ("WAIT_END", &["wait_end"]),
 ];
 
-/// Reads what is left of a line: nothing, or `if`/`unless` and a condition.
+/// Reads what is left of a line: nothing, or `if`/`unless` and a condition. The keyword's message
+/// for mistakes is a general one; see [`parse_named`].
 pub fn parse_optional(line: &mut Line<'_>) -> Result<Option<ConditionSpec>, Diagnostic> {
+    parse_named(line, "error detected while parsing a condition")
+}
+
+/// Reads what is left of a line: nothing, or `if`/`unless` and a condition. `while_parsing` is how
+/// HAProxy begins its message about a mistake in the condition.
+pub fn parse_named(
+    line: &mut Line<'_>,
+    while_parsing: &str,
+) -> Result<Option<ConditionSpec>, Diagnostic> {
     let Some(word) = line.word() else { return Ok(None) };
     let negated = match &*word.str() {
         "if" => false,
@@ -160,104 +173,255 @@ pub fn parse_optional(line: &mut Line<'_>) -> Result<Option<ConditionSpec>, Diag
             )));
         }
     };
+    parse_words(line, negated).map(Some).map_err(|e| line.alert(format!("{while_parsing} : {e}.")))
+}
+
+/// Reads the words behind `if` or `unless`, to the end of the line.
+pub fn parse_words(line: &mut Line<'_>, negated: bool) -> Result<ConditionSpec, String> {
     let words = line.rest();
-    let (condition, planned) = parse(words, negated, line.words.place)
-        .map_err(|e| line.alert(format!("error detected while parsing a condition : {e}.")))?;
-    for name in planned {
-        let place = line.words.place.clone();
-        line.spec.note_planned(name, &place);
-    }
-    Ok(Some(condition))
+    let place = line.words.place.clone();
+    let known: Vec<String> = line.proxy().rules.acls.iter().map(|a| a.name.clone()).collect();
+    let mut reader = AclReader::new(line.outside);
+    let condition = reader.condition(words, negated, &place, &known)?;
+    let found = reader.found;
+    note(line, found, &place);
+    Ok(condition)
 }
 
-/// Reads a condition's words; also gives the names in it whose effect is not built yet.
-pub fn parse(
-    words: &[Word],
-    negated: bool,
-    place: &Place,
-) -> Result<(ConditionSpec, Vec<&'static str>), String> {
-    let mut planned = Vec::new();
-    let mut alternatives = vec![Vec::new()];
-    let mut rest = words;
-    let mut not = false;
-    while let Some((word, after)) = rest.split_first() {
-        rest = after;
-        let text = word.str();
-        let mut name: &str = &text;
-        while let Some(stripped) = name.strip_prefix('!') {
-            not = !not;
-            name = stripped;
-        }
-        if name.is_empty() {
-            continue;
-        }
-        if matches!(name, "or" | "OR" | "||") {
-            alternatives.push(Vec::new());
-            continue;
-        }
-        let acl = if name == "{" {
-            let end =
-                rest.iter().position(|w| *w == *"}").ok_or("missing closing '}' in condition")?;
-            let spec = parse_acl(String::new(), &rest[..end])?;
-            planned.extend(spec.test.expr.planned());
-            rest = rest.get(end + 1..).unwrap_or_default();
-            AclRef::Inline(spec)
-        } else {
-            AclRef::Named(Word::at(name, word.column()))
-        };
-        if let Some(terms) = alternatives.last_mut() {
-            terms.push(TermSpec { negated: std::mem::take(&mut not), acl });
-        }
+/// Takes over what was found while reading ACLs.
+fn note(line: &mut Line<'_>, found: Found, place: &Place) {
+    for name in found.planned {
+        line.spec.note_planned(name, place);
     }
-    if alternatives.iter().any(Vec::is_empty) {
-        return Err("unexpected end of condition".to_owned());
+    for warning in found.warnings {
+        line.diagnostics.push(Diagnostic::warning(Some(place), warning));
     }
-    Ok((ConditionSpec { negated, alternatives, place: place.clone() }, planned))
+    let references = &mut line.proxy().references.args;
+    references.extend(found.references.into_iter().map(|r| r.at(place, "ACL keyword", "in")));
 }
 
-/// Reads `<criterion> [flags] [values]`.
-pub fn parse_acl(name: String, words: &[Word]) -> Result<AclSpec, String> {
-    let first = words.first().ok_or("missing fetch method in ACL expression")?;
-    let (expr, mut method) = parse_criterion(&first.str())?;
-    let mut ignore_case = false;
-    let mut at = 1;
-    while let Some(flag) = words.get(at).map(Word::str).filter(|w| w.starts_with('-')) {
-        at += 1;
-        match &*flag {
-            "--" => break,
-            "-i" => ignore_case = true,
-            "-m" => {
-                let word = words.get(at).map(Word::str).unwrap_or_default();
-                at += 1;
-                method =
-                    Some(Method::of_name(&word).ok_or_else(|| {
-                        format!("unknown match method '{word}' in ACL expression")
-                    })?);
+/// What reading ACLs brings up beside the ACLs themselves.
+#[derive(Debug, Default)]
+struct Found {
+    planned: Vec<&'static str>,
+    warnings: Vec<String>,
+    references: Vec<Reference>,
+}
+
+/// Reads ACLs and conditions.
+struct AclReader<'a> {
+    outside: &'a mut dyn Outside,
+    found: Found,
+}
+
+impl<'a> AclReader<'a> {
+    fn new(outside: &'a mut dyn Outside) -> AclReader<'a> {
+        AclReader { outside, found: Found::default() }
+    }
+
+    fn condition(
+        &mut self,
+        words: &[Word],
+        negated: bool,
+        place: &Place,
+        known: &[String],
+    ) -> Result<ConditionSpec, String> {
+        let mut alternatives: Vec<Vec<TermSpec>> = vec![Vec::new()];
+        let mut rest = words;
+        let mut not = false;
+        while let Some((word, after)) = rest.split_first() {
+            rest = after;
+            let text = word.str();
+            let name = text.trim_start_matches('!');
+            not ^= (text.len() - name.len()) % 2 == 1;
+            if name.is_empty() {
+                continue;
             }
-            "-n" => {}
-            other => return Err(format!("unsupported flag '{other}' in ACL expression")),
+            if name.eq_ignore_ascii_case("or") || name == "||" {
+                alternatives.push(Vec::new());
+                not = false;
+                continue;
+            }
+            let acl = if name == "{" {
+                let end = rest.iter().position(|w| *w == *"}");
+                let end = end.ok_or("missing closing '}' in condition")?;
+                let spec = self.acl(String::new(), &rest[..end])?;
+                rest = rest.get(end + 1..).unwrap_or_default();
+                AclRef::Inline(spec)
+            } else {
+                let declared =
+                    known.iter().any(|n| n == name) || PREDEFINED.iter().any(|(n, _)| *n == name);
+                if !declared {
+                    return Err(format!("no such ACL : '{name}'"));
+                }
+                AclRef::Named(Word::at(name, word.column()))
+            };
+            if let Some(terms) = alternatives.last_mut() {
+                terms.push(TermSpec { negated: std::mem::take(&mut not), acl });
+            }
         }
+        // An alternative without a term never holds, as in HAProxy.
+        alternatives.retain(|terms| !terms.is_empty());
+        Ok(ConditionSpec { negated, alternatives, place: place.clone() })
     }
-    let method = method.ok_or_else(|| {
-        format!("matching method must be specified first (using '-m') when using a sample fetch of this type ('{}')", expr.fetch.name)
-    })?;
-    let values: Vec<&[u8]> = words.get(at..).unwrap_or_default().iter().map(Word::bytes).collect();
-    let patterns = Patterns::parse(method, ignore_case, &values)?;
-    let test = Arc::new(AclTest { expr, patterns });
-    Ok(AclSpec { name, words: words.to_vec(), test })
+
+    /// `<criterion> [flags] [values]`
+    fn acl(&mut self, name: String, words: &[Word]) -> Result<AclSpec, String> {
+        let Some(first) = words.first() else {
+            return Err("missing fetch method in ACL expression ''".to_owned());
+        };
+        let criterion = Criterion::parse(&first.str())?;
+        let pattern = words.get(1);
+        let kind = criterion.expr.gives();
+        if criterion.method.is_some() && kind != Type::Bool && pattern.is_none() {
+            self.found.warnings.push(format!("parsing acl keyword '{first}' :\n  no pattern to match against were provided, so this ACL will never match.\n  If this is what you intended, please add '--' to get rid of this warning.\n  If you intended to match only for existence, please use '-m found'.\n  If you wanted to force an int to match as a bool, please use '-m bool'.\n"));
+        }
+        if !first.bytes().contains(&b'(') && pattern.is_some_and(|p| p.bytes().starts_with(b"(")) {
+            let pattern = pattern.map(Word::str).unwrap_or_default();
+            self.found.warnings.push(format!("parsing acl '{name}' :\n  matching '{first}' for pattern '{pattern}' is likely a mistake and probably\n  not what you want. Maybe you need to remove the extraneous space before '('.\n  If you are really sure this is not an error, please insert '--' between the\n  match and the pattern to make this warning message disappear."));
+        }
+        let flags = self.flags(&criterion, words.get(1..).unwrap_or_default())?;
+        let mut values = flags.from_files;
+        values.extend(flags.rest.iter().map(|w| w.bytes().to_vec()));
+        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
+        let patterns = Patterns::parse(flags.method, flags.ignore_case, &values)?;
+        self.found.planned.extend(criterion.expr.planned());
+        self.found.references.extend(criterion.expr.references());
+        let test = Arc::new(AclTest { expr: criterion.expr, patterns });
+        Ok(AclSpec { name, words: words.to_vec(), test })
+    }
+
+    fn flags<'w>(&mut self, criterion: &Criterion, words: &'w [Word]) -> Result<Flags<'w>, String> {
+        let fetch = criterion.name();
+        let untyped = || {
+            format!(
+                "matching method must be specified first (using '-m') when using a sample fetch of this type ('{fetch}')"
+            )
+        };
+        let mut method = criterion.method;
+        let mut ignore_case = false;
+        let mut from_files = Vec::new();
+        let mut rest = words.iter();
+        while let Some(flag) = rest.as_slice().first().filter(|w| w.bytes().starts_with(b"-")) {
+            rest.next();
+            let mut value = || rest.next().map(Word::str).unwrap_or_default();
+            match &*flag.str() {
+                "--" => break,
+                "-i" => ignore_case = true,
+                "-n" | "-M" => {}
+                "-u" => {
+                    if value().parse::<i64>().is_err() {
+                        return Err("the argument of -u must be an integer".to_owned());
+                    }
+                }
+                "-f" => {
+                    method.ok_or_else(untyped)?;
+                    from_files.extend(self.file(&value())?);
+                }
+                "-m" => method = Some(criterion.method_named(&value())?),
+                other => {
+                    return Err(format!(
+                        "'{other}' is not a valid ACL option. Please use '--' before any pattern beginning with a '-'"
+                    ));
+                }
+            }
+        }
+        let method = method.ok_or_else(untyped)?;
+        Ok(Flags { method, ignore_case, from_files, rest: rest.as_slice() })
+    }
+
+    /// The patterns of a file: one a line, without the blanks around it; `#` begins a comment.
+    fn file(&mut self, path: &str) -> Result<Vec<Vec<u8>>, String> {
+        let text = self
+            .outside
+            .read_file(std::path::Path::new(path))
+            .map_err(|_| format!("failed to open pattern file <{path}>"))?;
+        let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+        let patterns = lines.filter(|line| !line.is_empty() && line[0] != b'#');
+        Ok(patterns.map(<[u8]>::to_vec).collect())
+    }
 }
 
-/// An ACL keyword (`path_beg`) or a sample expression, and the match method it implies.
-fn parse_criterion(text: &str) -> Result<(Expr, Option<Method>), String> {
-    let end = text.find(['(', ',']).unwrap_or(text.len());
-    let (name, rest) = text.split_at(end);
-    if let Some(keyword) = catalog::acl_keyword(name) {
-        let expr = Expr::parse(&format!("{}{rest}", keyword.fetch))?;
-        return Ok((expr, Method::of_name(keyword.method)));
+/// The flags of an ACL and what follows them.
+struct Flags<'w> {
+    method: Method,
+    ignore_case: bool,
+    from_files: Vec<Vec<u8>>,
+    rest: &'w [Word],
+}
+
+/// What an ACL looks at, and how it is compared unless `-m` says otherwise.
+struct Criterion {
+    expr: Expr,
+    method: Option<Method>,
+    keyword: Option<&'static str>,
+}
+
+impl Criterion {
+    /// An ACL keyword (`path_beg`), or a sample expression.
+    fn parse(text: &str) -> Result<Criterion, String> {
+        let (name, rest) = split_name(text);
+        let Some(row) = catalog::acl_keyword(name) else {
+            let expr = Expr::parse(text).map_err(|e| format!("{e} in ACL expression '{text}'"))?;
+            let method = Method::of_type(expr.gives());
+            return Ok(Criterion { expr, method, keyword: None });
+        };
+        let keyword = row.name;
+        let fetch = catalog::fetch(row.fetch)
+            .ok_or_else(|| format!("unknown fetch method '{}'", row.fetch))?;
+        let (mut expr, rest) = Expr::of_fetch(fetch, rest).map_err(|e| match e {
+            FetchError::List(e) => format!("ACL keyword '{keyword}' : {e}"),
+            FetchError::Check(e) => format!("in argument to '{keyword}', {e}"),
+        })?;
+        let rest = expr
+            .read_converters(rest)
+            .map_err(|e| format!("ACL keyword '{keyword}' : {}.", e.message))?;
+        if !rest.is_empty() {
+            let after = match expr.converters.last() {
+                Some((converter, _)) => format!("converter '{}'", converter.name),
+                None => "fetch keyword".to_owned(),
+            };
+            return Err(format!("ACL keyword '{keyword}' : missing comma after {after}."));
+        }
+        expr.text = text.to_owned();
+        let method = match expr.converters.is_empty() {
+            true => Method::of_name(row.method),
+            false => Method::of_type(expr.gives()),
+        };
+        Ok(Criterion { expr, method, keyword: Some(keyword) })
     }
-    let expr = Expr::parse(text)?;
-    let kind = expr.converters.last().map_or(expr.fetch.gives, |(c, _)| c.gives);
-    Ok((expr, Method::of_type(kind)))
+
+    /// What HAProxy calls it.
+    fn name(&self) -> &'static str {
+        match self.keyword {
+            Some(keyword) if self.expr.converters.is_empty() => keyword,
+            _ => self.expr.fetch.name,
+        }
+    }
+
+    fn method_named(&self, name: &str) -> Result<Method, String> {
+        let method = Method::of_name(name).ok_or_else(|| {
+            format!("unknown matching method '{name}' when parsing ACL expression")
+        })?;
+        if !self.expr.gives().casts_to(method.takes()) {
+            return Err(format!(
+                "matching method '{name}' cannot be used with fetch keyword '{}'",
+                self.name()
+            ));
+        }
+        Ok(method)
+    }
+}
+
+/// Reads an ACL that does not stand in a file.
+fn predefined(name: &str, words: &[&str]) -> Result<AclSpec, String> {
+    let words: Vec<Word> = words.iter().map(|w| Word::new(*w)).collect();
+    let criterion = Criterion::parse(&words.first().map(Word::str).unwrap_or_default())?;
+    let values: Vec<&[u8]> = words.iter().skip(1).map(Word::bytes).collect();
+    let method = criterion.method.ok_or("no matching method")?;
+    let patterns = Patterns::parse(method, false, &values)?;
+    let test = Arc::new(AclTest { expr: criterion.expr, patterns });
+    Ok(AclSpec { name: name.to_owned(), words, test })
 }
 
 /// Gathers the lines of each named ACL.
@@ -305,20 +469,31 @@ fn named(name: &Word, acls: &[Arc<Acl>], place: &Place) -> Result<Arc<Acl>, Diag
         )
     };
     let (_, words) = PREDEFINED.iter().find(|(n, _)| *n == text).ok_or_else(unknown)?;
-    let words: Vec<Word> = words.iter().map(|w| Word::new(*w)).collect();
-    let spec = parse_acl(text.to_string(), &words).map_err(|_| unknown())?;
+    let spec = predefined(&text, words).map_err(|_| unknown())?;
     Ok(Arc::new(Acl { name: spec.name, tests: vec![spec.test] }))
 }
 
 fn acl(line: &mut Line<'_>) -> Parsed {
-    let name = line.required("missing ACL name.")?.str().into_owned();
-    let words = line.rest();
-    let spec = parse_acl(name.clone(), words)
-        .map_err(|e| line.alert(format!("error detected while parsing ACL '{name}' : {e}.")))?;
-    let place = line.place.clone();
-    for name in spec.test.expr.planned() {
-        line.spec.note_planned(name, &place);
+    let Some(word) = line.word() else {
+        return Err(line.alert("character '' is not permitted in acl name ''."));
+    };
+    let name = word.str().into_owned();
+    if let Some(bad) = invalid_char(word) {
+        return Err(line.alert(format!("character '{bad}' is not permitted in acl name '{name}'.")));
     }
+    if name.eq_ignore_ascii_case("or") {
+        return Err(line.alert(format!(
+            "acl name '{name}' will never match. 'or' is used to express a logical disjunction within a condition."
+        )));
+    }
+    let words = line.rest();
+    let place = line.words.place.clone();
+    let mut reader = AclReader::new(line.outside);
+    let spec = reader.acl(name.clone(), words);
+    let found = reader.found;
+    let spec =
+        spec.map_err(|e| line.alert(format!("error detected while parsing ACL '{name}' : {e}.")))?;
+    note(line, found, &place);
     line.proxy().rules.acls.push(spec);
     Ok(())
 }

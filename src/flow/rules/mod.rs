@@ -1,6 +1,7 @@
 //! Rules: in comes a stream at a checkpoint, out comes a verdict (manual 4.2, "http-request" and
 //! its kin). One file an action; `condition` decides whether a rule applies.
 
+pub mod capture;
 pub mod condition;
 pub mod deny;
 pub mod header;

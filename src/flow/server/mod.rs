@@ -3,5 +3,6 @@
 pub mod assign;
 pub mod connect;
 pub mod options;
+pub mod persist;
 pub mod pool;
 pub mod queue;

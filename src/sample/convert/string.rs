@@ -8,6 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::catalog::{Converter, Part, Status};
 use crate::sample::args::ArgType;
+use crate::sample::pattern::compile_regex;
 use crate::sample::value::{Type, Value};
 use crate::sample::{Argument, Arguments};
 
@@ -250,11 +251,7 @@ fn check_regsub(args: &mut Arguments) -> Result<(), String> {
     }
     let ignore_case = flags.contains(&b'i');
     let source = String::from_utf8_lossy(args.str(0).unwrap_or_default()).into_owned();
-    let built = regex::bytes::RegexBuilder::new(&source)
-        .unicode(false)
-        .case_insensitive(ignore_case)
-        .build()
-        .map_err(|e| e.to_string())?;
+    let built = compile_regex(&source, ignore_case)?;
     if let Some(first) = args.0.first_mut() {
         *first = Argument::Regex(built);
     }

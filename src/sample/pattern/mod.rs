@@ -60,14 +60,25 @@ impl Method {
         Method::NAMES.iter().find(|(n, _)| *n == name).map(|(_, method)| *method)
     }
 
+    /// What the sample is cast to before it is compared.
+    pub fn takes(self) -> Type {
+        match self {
+            Method::Found => Type::Any,
+            Method::Bool | Method::Int => Type::Int,
+            Method::Ip => Type::Addr,
+            Method::Bin => Type::Bin,
+            _ => Type::Str,
+        }
+    }
+
     /// The method an expression of this type is matched with when none is named.
     pub fn of_type(kind: Type) -> Option<Method> {
         Some(match kind {
             Type::Bool => Method::Bool,
             Type::Int => Method::Int,
             Type::Addr | Type::Ipv4 | Type::Ipv6 => Method::Ip,
-            Type::Method | Type::Str => Method::Str,
-            Type::Bin | Type::Any => return None,
+            Type::Str => Method::Str,
+            Type::Method | Type::Bin | Type::Any => return None,
         })
     }
 }
@@ -157,20 +168,30 @@ fn ranges(words: &[&[u8]]) -> Result<Vec<(i64, i64)>, String> {
 }
 
 fn range(operator: &str, text: &str) -> Result<(i64, i64), String> {
-    let parse = |t: &str| t.parse::<i64>().map_err(|_| format!("'{text}' is not a number"));
-    if let Some((low, high)) = text.split_once(':') {
-        let low = if low.is_empty() { i64::MIN } else { parse(low)? };
-        let high = if high.is_empty() { i64::MAX } else { parse(high)? };
-        return Ok((low, high));
+    let plain = !text.contains([':', '-']);
+    if plain && operator != "eq" {
+        let number: i64 = text
+            .parse()
+            .map_err(|_| format!("'{text}' is neither a number nor a supported operator"))?;
+        return Ok(match operator {
+            "ge" => (number, i64::MAX),
+            "gt" => (number.saturating_add(1), i64::MAX),
+            "le" => (i64::MIN, number),
+            _ => (i64::MIN, number.saturating_sub(1)),
+        });
     }
-    let number = parse(text)?;
-    Ok(match operator {
-        "ge" => (number, i64::MAX),
-        "gt" => (number.saturating_add(1), i64::MAX),
-        "le" => (i64::MIN, number),
-        "lt" => (i64::MIN, number.saturating_sub(1)),
-        _ => (number, number),
-    })
+    let parse = |t: &str| t.parse::<i64>().map_err(|_| format!("'{text}' is not a number"));
+    let bounds = text.split_once(':').or_else(|| {
+        let (low, high) = text.split_at_checked(1)?.1.split_once('-')?;
+        Some((&text[..low.len() + 1], high))
+    });
+    let Some((low, high)) = bounds else { return parse(text).map(|n| (n, n)) };
+    let low = if low.is_empty() { i64::MIN } else { parse(low)? };
+    let high = if high.is_empty() { i64::MAX } else { parse(high)? };
+    if low > high {
+        return Err(format!("'{text}' is not a valid number range"));
+    }
+    Ok((low, high))
 }
 
 fn networks(words: &[&[u8]]) -> Result<Vec<(IpAddr, u8)>, String> {
@@ -224,12 +245,37 @@ fn hex(word: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 fn regex(word: &[u8], ignore_case: bool) -> Result<Regex, String> {
-    let text = String::from_utf8_lossy(word);
-    RegexBuilder::new(&text)
-        .unicode(false)
-        .case_insensitive(ignore_case)
-        .build()
-        .map_err(|e| format!("regex '{text}' is invalid ({e})"))
+    compile_regex(&String::from_utf8_lossy(word), ignore_case)
+}
+
+/// A regular expression on bytes. The error is worded as HAProxy words PCRE's.
+pub fn compile_regex(text: &str, ignore_case: bool) -> Result<Regex, String> {
+    RegexBuilder::new(text).unicode(false).case_insensitive(ignore_case).build().map_err(|e| {
+        let (error, offset) = pcre_error(text, &e.to_string());
+        format!("regex '{text}' is invalid (error={error}, erroffset={offset})")
+    })
+}
+
+/// PCRE's words for the commonest mistakes, and where it sees them.
+fn pcre_error(text: &str, error: &str) -> (String, usize) {
+    let known = [
+        ("unclosed group", "missing closing parenthesis", text.len()),
+        ("unclosed character class", "missing terminating ] for character class", text.len()),
+        ("unopened group", "unmatched closing parenthesis", text.rfind(')').unwrap_or_default()),
+        (
+            "repetition operator missing expression",
+            "quantifier does not follow a repeatable item",
+            text.find(['*', '+', '?']).unwrap_or_default(),
+        ),
+        ("incomplete escape sequence", "\\ at end of pattern", text.len()),
+    ];
+    match known.into_iter().find(|(ours, _, _)| error.contains(ours)) {
+        Some((_, pcre, offset)) => (pcre.to_owned(), offset),
+        None => {
+            let last = error.lines().last().unwrap_or_default();
+            (last.trim_start_matches("error: ").to_owned(), 0)
+        }
+    }
 }
 
 fn text_matches(method: Method, ignore_case: bool, text: &[u8], pattern: &[u8]) -> bool {

@@ -1,0 +1,174 @@
+//! What a frontend lets in, and what watches it (manual 4.2): rates, keep-alive probes, monitoring.
+
+use crate::catalog::{Keyword, Part, Status};
+use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_time};
+use crate::config::section::Sections;
+use crate::flow::rules::condition;
+
+/// `expects …` for a number that fills its word.
+pub fn integer(line: &mut Line<'_>, expects: &str) -> Parsed {
+    let name = line.keyword.name;
+    let Some(word) = line.word() else {
+        return Err(line.alert(format!("'{name}' expects {expects}")));
+    };
+    let digits = word.str().strip_prefix('-').map_or(word.str(), |d| d.to_owned().into());
+    match digits.chars().find(|c| !c.is_ascii_digit()) {
+        None => Ok(()),
+        Some(bad) => Err(line
+            .alert(format!("'{name}' : unexpected character '{bad}' in integer value '{word}'"))),
+    }
+}
+
+/// A time in seconds, as `clitcpka-idle` and its kin take it.
+pub fn seconds(line: &mut Line<'_>) -> Parsed {
+    let name = line.keyword.name;
+    let Some(word) = line.word() else {
+        return Err(line.alert(format!("'{name}' expects an integer value")));
+    };
+    match parse_time(word.bytes(), TimeUnit::Seconds) {
+        Ok(_) => Ok(()),
+        Err(NumberError::Unexpected(c)) => {
+            Err(line.alert(format!("unexpected character '{c}' in argument to <{name}>.")))
+        }
+        Err(NumberError::Overflow) => Err(line.alert(format!(
+            "timer overflow in argument <{word}> to <{name}>, maximum value is 2147483647 s (~68 years)."
+        ))),
+        Err(NumberError::Underflow) => Err(line.alert(format!(
+            "timer underflow in argument <{word}> to <{name}>, minimum non-null value is 1 s."
+        ))),
+    }
+}
+
+fn grace(line: &mut Line<'_>) -> Parsed {
+    let Some(word) = line.word() else {
+        return Err(line.alert("'grace' expects a time in milliseconds."));
+    };
+    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
+        Ok(_) => line.end(),
+        Err(NumberError::Unexpected(c)) => {
+            Err(line.alert(format!("unexpected character '{c}' in grace time.")))
+        }
+        Err(NumberError::Overflow) => Err(line.alert(format!(
+            "timer overflow in grace time <{word}>, maximum value is 2147483647 ms (~24.8 days)."
+        ))),
+        Err(NumberError::Underflow) => Err(line.alert(format!(
+            "timer underflow in grace time <{word}>, minimum non-null value is 1 ms."
+        ))),
+    }
+}
+
+fn monitor_uri(line: &mut Line<'_>) -> Parsed {
+    line.required("'monitor-uri' expects an URI.")?;
+    line.end()
+}
+
+fn monitor_fail(line: &mut Line<'_>) -> Parsed {
+    if !line.peek().is_some_and(|w| *w == *"if" || *w == *"unless") {
+        return Err(
+            line.alert("'monitor fail' requires either 'if' or 'unless' followed by a condition.")
+        );
+    }
+    condition::parse_named(line, "error detected while parsing a 'monitor fail' condition")
+        .map(drop)
+}
+
+/// `all`, `odd`, `even`, or numbers from 1 to 64 and ranges of them.
+pub fn process_set(text: &str) -> Result<(), String> {
+    if matches!(text, "all" | "odd" | "even") {
+        return Ok(());
+    }
+    let bounds = text.split_once('-').map_or((text, text), |bounds| bounds);
+    let number = |text: &str| text.parse::<u64>();
+    match (number(bounds.0), number(bounds.1)) {
+        (Ok(low), Ok(high)) if (1..=64).contains(&low) && (1..=64).contains(&high) => Ok(()),
+        (Ok(_), Ok(_)) => Err(format!(
+            "'{text}' is not a valid number/range. It supports numbers from 1 to 64.\n"
+        )),
+        _ => Err(format!("'{text}' is not a valid number/range.")),
+    }
+}
+
+fn bind_process(line: &mut Line<'_>) -> Parsed {
+    while let Some(word) = line.word() {
+        process_set(&word.str())
+            .map_err(|e| line.alert(format!("bind-process : {}", e.trim_end())))?;
+    }
+    Ok(())
+}
+
+const FRONTEND: Keyword = Keyword { sections: Sections::FRONTENDS, ..Keyword::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[
+        Keyword {
+            name: "bind-process",
+            sections: Sections::PROXIES,
+            args: "[ all | odd | even | <process>[-<process>] ] ...",
+            doc: "Which processes run this proxy.",
+            examples: &["bind-process 1"],
+            status: Status::NoEffect("there is one process"),
+            parse: bind_process,
+            ..FRONTEND
+        },
+        Keyword {
+            name: "clitcpka-cnt",
+            args: "<count>",
+            doc: "Unanswered keep-alive probes after which a client connection is dropped.",
+            examples: &["clitcpka-cnt 5"],
+            parse: |line| integer(line, "an integer value"),
+            ..FRONTEND
+        },
+        Keyword {
+            name: "clitcpka-idle",
+            args: "<timeout>",
+            doc: "Idle time before a client connection is probed.",
+            examples: &["clitcpka-idle 60s"],
+            parse: seconds,
+            ..FRONTEND
+        },
+        Keyword {
+            name: "clitcpka-intvl",
+            args: "<timeout>",
+            doc: "Time between keep-alive probes of a client connection.",
+            examples: &["clitcpka-intvl 10s"],
+            parse: seconds,
+            ..FRONTEND
+        },
+        Keyword {
+            name: "grace",
+            sections: Sections::PROXIES,
+            args: "<time>",
+            doc: "How long the proxy runs on after a soft stop.",
+            examples: &["grace 10s"],
+            parse: grace,
+            ..FRONTEND
+        },
+        Keyword {
+            name: "monitor fail",
+            sections: Sections::FRONTEND.and(Sections::LISTEN),
+            args: "{ if | unless } <condition>",
+            doc: "When the monitored address answers that the service is out of order.",
+            examples: &["monitor fail if { always_false }"],
+            parse: monitor_fail,
+            ..FRONTEND
+        },
+        Keyword {
+            name: "monitor-uri",
+            args: "<uri>",
+            doc: "Requests for this path are answered here and not logged.",
+            examples: &["monitor-uri /alive"],
+            parse: monitor_uri,
+            ..FRONTEND
+        },
+        Keyword {
+            name: "rate-limit sessions",
+            args: "<rate>",
+            doc: "New sessions a second; further ones wait in the kernel's queue.",
+            examples: &["rate-limit sessions 100"],
+            parse: |line| integer(line, "expects an integer value (in sessions/second)"),
+            ..FRONTEND
+        },
+    ],
+    ..Part::NONE
+};
