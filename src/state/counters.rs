@@ -98,15 +98,20 @@ pub struct Rate {
 impl Rate {
     /// Counts an event at `now_ms` (milliseconds on the process's clock); gives the current rate.
     pub fn event(&self, now_ms: u64) -> u32 {
+        self.add(now_ms, 1)
+    }
+
+    /// Counts several events at once.
+    pub fn add(&self, now_ms: u64, events: u32) -> u32 {
         let second = now_ms / 1000;
         loop {
             let packed = self.current.load(Relaxed);
             let (at, count) = (packed >> 32, packed as u32);
             if at == second & 0xffff_ffff {
-                self.current.fetch_add(1, Relaxed);
+                self.current.fetch_add(events.into(), Relaxed);
                 break;
             }
-            let fresh = (second << 32) | 1;
+            let fresh = (second << 32) | u64::from(events);
             if self.current.compare_exchange(packed, fresh, Relaxed, Relaxed).is_ok() {
                 let adjacent = at + 1 == second & 0xffff_ffff;
                 self.previous.store(if adjacent { count } else { 0 }, Relaxed);
@@ -357,6 +362,8 @@ pub struct ProcessCounters {
     pub session_rate: Rate,
     /// Bytes sent to clients.
     pub bytes_out: Counter,
+    /// Bytes sent to clients a second, in units of 32.
+    pub output_rate: Rate,
     /// Log lines that could not be sent.
     pub dropped_logs: Counter,
     /// Tasks that panicked, with the place of the last one.

@@ -2,13 +2,18 @@
 //! (management.txt 9.1 and 9.2; manual 4.2 "stats …"). `fields` is the table of columns, `row` what
 //! is shown of each proxy, the other files write it.
 
+mod access;
+mod actions;
 mod answer;
 mod csv;
 mod fields;
 mod json;
+pub mod load;
+mod page;
 mod query;
 mod row;
 mod spec;
+mod table;
 
 use crate::flow::rules::condition::Condition;
 use crate::state::world::World;

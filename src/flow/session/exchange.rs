@@ -241,10 +241,14 @@ async fn request_rules(
         return Ok(None);
     };
     let body = collect_body(stream, client, proxy.timeouts.client).await?;
-    page.answer(stream, &body);
-    stream.applet = Some("<STATS>");
-    stream.outcome = Outcome::new(Who::Local, When::Request);
-    answer(stream, client).await.map(Some)
+    match page.answer(stream, &body) {
+        Verdict::Answered => {
+            stream.applet = Some("<STATS>");
+            stream.outcome = Outcome::new(Who::Local, When::Request);
+            answer(stream, client).await.map(Some)
+        }
+        verdict => Err(refused(stream, client, verdict, proxy.timeouts.tarpit).await),
+    }
 }
 
 /// A rule refused the request.

@@ -64,7 +64,18 @@ pub fn bytes(stream: &mut Stream<'_>, keep_alive: bool) -> Vec<u8> {
     write::response(&stream.response, connection(stream, keep_alive), &mut out);
     let bodyless = stream.request.method() == b"HEAD"
         || matches!(stream.response.status, 100..=199 | 204 | 304);
-    if !bodyless {
+    if bodyless {
+        return out;
+    }
+    if stream.response.has_element(b"transfer-encoding", b"chunked") {
+        // The whole body is at hand: one chunk, then the last one.
+        if !stream.reply_body.is_empty() {
+            out.extend_from_slice(format!("{:x}\r\n", stream.reply_body.len()).as_bytes());
+            out.extend_from_slice(&stream.reply_body);
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(b"0\r\n\r\n");
+    } else {
         out.extend_from_slice(&stream.reply_body);
     }
     out
