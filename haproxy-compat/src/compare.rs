@@ -7,6 +7,9 @@ use anyhow::{Result, ensure};
 
 use crate::scenario::{Record, Scenario};
 
+/// How many differences of one scenario are worth reading.
+const SHOWN: usize = 4;
+
 /// What came of one scenario.
 #[derive(Debug)]
 pub struct Comparison {
@@ -79,9 +82,12 @@ impl fmt::Display for Comparison {
         if !self.differences.is_empty() && !self.deliberate.is_empty() {
             writeln!(f, "           {}", self.deliberate)?;
         }
-        for difference in &self.differences {
+        for difference in self.differences.iter().take(SHOWN) {
             writeln!(f, "    reference {:?}", difference.reference)?;
             writeln!(f, "    ours      {:?}", difference.ours)?;
+        }
+        if self.differences.len() > SHOWN {
+            writeln!(f, "    and {} more", self.differences.len() - SHOWN)?;
         }
         Ok(())
     }

@@ -109,10 +109,17 @@ impl Scenario {
                 stage.mask = Mask::of(&proxy);
                 stage.play(&proxy, self.steps);
             }
-            Err(error) => stage.see("start", &format!("{error:#}")),
+            Err(error) => stage.see("start", &messages(&format!("{error:#}"))),
         }
         Ok(stage.record)
     }
+}
+
+/// What a process that did not start said: the lines of its stderr, out of its report.
+fn messages(report: &str) -> String {
+    let lines = report.lines().filter_map(|line| line.trim_start().strip_prefix("Stderr: "));
+    let lines: Vec<&str> = lines.collect();
+    if lines.is_empty() { report.to_owned() } else { lines.join("\n") }
 }
 
 /// The two ends of a running scenario.

@@ -210,14 +210,14 @@ impl Proxy {
         let config = builder.config.as_deref().unwrap_or_default();
         let wanted = self.place.listening_ports(config)?;
         eventually("the proxy listens on all its addresses", || {
-            ensure!(self.is_running() || self.daemon, "the proxy ended\n{}", self.report());
+            ensure!(self.is_running() || self.daemon, "the proxy ended");
             let listening = process::listening_ports();
             Ok(wanted.iter().all(|port| listening.contains(port)))
         })?;
         if config.contains("stats socket {cli}") {
             // A master has the socket open before there is a worker to answer.
             eventually("the runtime socket answers", || {
-                ensure!(self.is_running() || self.daemon, "the proxy ended\n{}", self.report());
+                ensure!(self.is_running() || self.daemon, "the proxy ended");
                 Ok(self.cli_socket().ask("show info").is_ok_and(|answer| !answer.is_empty()))
             })?;
         }
