@@ -1,5 +1,6 @@
 //! Which server a request goes to: `balance` (manual 4.2). One file an algorithm.
 
+pub mod planned;
 pub mod roundrobin;
 
 use std::fmt;
@@ -74,16 +75,15 @@ fn key(word: &str) -> String {
 
 fn balance(line: &mut Line<'_>) -> Parsed {
     let start = line.words.next;
-    let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    let word = line.word().map_or_else(|| "roundrobin".to_owned(), |w| w.str().into_owned());
     let Some(row) = catalog::algorithm(&key(&word)) else {
-        return Err(line.alert("'balance' only supports 'roundrobin', 'static-rr', 'leastconn', 'source', 'uri', 'url_param', 'hdr(name)' and 'rdp-cookie(name)' options."));
+        return Err(line.alert("balance only supports 'roundrobin', 'static-rr', 'leastconn', 'source', 'uri', 'url_param', 'hdr(name)' and 'rdp-cookie(name)' options."));
     };
     if row.status == Status::Planned {
         let place = line.words.place.clone();
         line.spec.note_planned(&format!("balance {}", row.name), &place);
     }
     (row.parse)(&mut line.words)?;
-    line.end()?;
     let words = line.words.all.get(start..).unwrap_or_default().to_vec();
     line.proxy().balance.words = words;
     Ok(())

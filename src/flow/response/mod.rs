@@ -1,3 +1,4 @@
 //! The way back: pages of our own, and what happens to a server's response.
 
+pub mod compression;
 pub mod error_page;

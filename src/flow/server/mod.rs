@@ -6,3 +6,4 @@ pub mod options;
 pub mod persist;
 pub mod pool;
 pub mod queue;
+pub mod source;
