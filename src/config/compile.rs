@@ -16,7 +16,7 @@ use crate::flow::server::pool::ServerPool;
 use crate::state::counters::Counters;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::StickTable;
-use crate::state::world::{Backend, BackendState, Frontend, Proxy, Server, World};
+use crate::state::world::{Backend, BackendState, Fed, Frontend, Proxy, Server, World};
 
 /// Numbers the worlds of this process.
 static GENERATION: AtomicU64 = AtomicU64::new(1);
@@ -63,12 +63,13 @@ pub fn compile(
     let mut compiler = Compiler { spec, outside, previous, diagnostics, purpose, tables, names };
     compiler.compile_tables();
     let ids = compiler.proxy_ids();
-    let proxies: Vec<Proxy> = spec
+    let mut proxies: Vec<Proxy> = spec
         .proxies
         .iter()
         .enumerate()
         .map(|(index, proxy)| compiler.proxy(index, proxy, ids.get(index).copied().unwrap_or(0)))
         .collect();
+    feed_backends(&mut proxies);
     let hostname = compiler.outside.hostname();
     let log = spec.global.log.compile(&mut compiler);
     let tables = compiler.tables;
@@ -327,6 +328,7 @@ impl Compiler<'_> {
             redispatch: spec.http.redispatch.unwrap_or(0),
             check,
             fullconn: spec.basics.fullconn.unwrap_or(0),
+            fed: Fed::default(),
             queue: old.map_or_else(Arc::default, |b| b.queue.clone()),
             state,
             servers,
@@ -389,9 +391,43 @@ impl ServerSpec {
     }
 }
 
-/// Fills the gaps between given numbers with the lowest free ones, from 1.
+/// Given numbers stay; each other one gets the lowest free number that is not below its place.
 fn number(given: &[Option<u32>]) -> Vec<u32> {
     let taken: std::collections::HashSet<u32> = given.iter().flatten().copied().collect();
-    let mut free = (1..).filter(|n| !taken.contains(n));
-    given.iter().map(|id| id.or_else(|| free.next()).unwrap_or(0)).collect()
+    let mut next = 1;
+    let mut list = Vec::with_capacity(given.len());
+    for id in given {
+        if id.is_none() {
+            while taken.contains(&next) {
+                next += 1;
+            }
+        }
+        list.push(id.unwrap_or(next));
+        next += 1;
+    }
+    list
+}
+
+/// Tells each backend which frontends may send to it: their limits give its own (`fullconn`).
+fn feed_backends(proxies: &mut [Proxy]) {
+    let mut fed: Vec<Fed> = vec![Fed::default(); proxies.len()];
+    for proxy in proxies.iter() {
+        let Some(frontend) = proxy.frontend.as_ref().filter(|_| !proxy.disabled) else { continue };
+        let mut targets: Vec<usize> = proxy.rules.switching.iter().map(|s| s.backend).collect();
+        targets.extend(frontend.default_backend);
+        targets.sort_unstable();
+        targets.dedup();
+        let limit = frontend.state.maxconn.load(Relaxed);
+        for target in targets {
+            if let Some(fed) = fed.get_mut(target) {
+                fed.limited += u64::from(limit);
+                fed.unlimited += u64::from(limit == 0);
+            }
+        }
+    }
+    for (proxy, fed) in proxies.iter_mut().zip(fed) {
+        if let Some(backend) = &mut proxy.backend {
+            backend.fed = fed;
+        }
+    }
 }

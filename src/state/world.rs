@@ -151,12 +151,35 @@ pub struct Backend {
     pub redispatch: i32,
     /// What health checks do here.
     pub check: Check,
-    /// Number of sessions the statistics show as the limit: `fullconn`, given or computed.
+    /// `fullconn`; 0 when not given, see `full_at`.
     pub fullconn: u32,
+    /// The frontends that may send to it.
+    pub fed: Fed,
     /// Requests that wait for any server.
     pub queue: Arc<Queue>,
     /// Statistics that outlive a reload.
     pub state: Arc<BackendState>,
+}
+
+/// The limits of the frontends that may send to a backend.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fed {
+    /// Sum of the limits that were given.
+    pub limited: u64,
+    /// How many frontends have none of their own.
+    pub unlimited: u64,
+}
+
+impl Backend {
+    /// How many sessions it takes to be full: `fullconn`, or a tenth of what the frontends that may
+    /// send to it may have (manual 4.2 "fullconn").
+    pub fn full_at(&self, global_maxconn: u32) -> u32 {
+        if self.fullconn > 0 {
+            return self.fullconn;
+        }
+        let sum = self.fed.limited + self.fed.unlimited * u64::from(global_maxconn);
+        u32::try_from(sum.div_ceil(10).max(1)).unwrap_or(u32::MAX)
+    }
 }
 
 /// What a backend keeps across reloads.

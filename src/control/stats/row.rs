@@ -249,7 +249,7 @@ impl<'a> Row<'a> {
             },
             Object::Listener(listener) => listener.maxconn,
             Object::Server(server) => server.status.maxconn.load(Relaxed),
-            Object::Backend(backend) => backend.fullconn,
+            Object::Backend(backend) => backend.full_at(self.world.global.maxconn),
         }
     }
 
