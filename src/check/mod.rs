@@ -16,7 +16,7 @@ pub mod step;
 pub mod tcp;
 
 pub use health::{CheckResult, CheckStatus, Health};
-pub use run::follow;
+pub use run::run;
 pub use server::{ServerCheck, ServerCheckSpec};
 
 use std::time::Duration;
@@ -132,6 +132,3 @@ impl Action {
 
 /// The rows of this family: those of the files below.
 pub const PART: Part = Part::NONE;
-
-/// Runs the checks of every server until the process stops.
-pub async fn run(_thread: std::rc::Rc<crate::flow::threads::Thread>) {}

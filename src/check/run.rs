@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
@@ -37,7 +36,8 @@ impl Drop for Watcher {
 type Name = (String, String);
 
 /// Watches the servers of the running configuration, whichever that is, until the thread ends.
-pub async fn follow(thread: Rc<Thread>, mut swapped: watch::Receiver<u64>) {
+pub async fn run(thread: Rc<Thread>) {
+    let mut swapped = thread.shared.swapped();
     let mut watchers = HashMap::new();
     loop {
         watchers = reconcile(&thread, watchers);

@@ -321,7 +321,7 @@ impl Compiler<'_> {
             })
             .collect();
         let algorithm = spec.balance.algorithm();
-        let balancer = (algorithm.build)(&spec.balance.words, &servers);
+        let balancer = (algorithm.build)(&spec.balance, &servers);
         let old = before.and_then(|p| p.backend.as_ref());
         let state = old.map_or_else(
             || {

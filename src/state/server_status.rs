@@ -2,13 +2,24 @@
 //! server's name as identity and outlives a reload (manual 5.2; management.txt 9.3 "set server").
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::state::clock;
 use crate::state::counters::Counters;
+
+/// Counts changes of any server's state or weight.
+static CHANGES: AtomicU64 = AtomicU64::new(0);
+
+/// How often some server's state or weight has changed: balance algorithms look again when it moves.
+pub fn changes() -> u64 {
+    CHANGES.load(Acquire)
+}
 
 /// Operational state, numbered as in a server-state file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -164,6 +175,7 @@ impl ServerStatus {
         self.admin.fetch_or(bits, Relaxed);
         self.operational.store(Operational::Stopped as u8, Relaxed);
         self.usable.store(false, Relaxed);
+        CHANGES.fetch_add(1, Release);
         self.health.lock().pause();
     }
 
@@ -206,6 +218,7 @@ impl ServerStatus {
         let stopping = self.operational() == Operational::Stopping;
         self.usable.store(running && !self.is_drained() && !stopping && weight > 0, Relaxed);
         self.generation.fetch_add(1, Relaxed);
+        CHANGES.fetch_add(1, Release);
         if running == was_running {
             return;
         }
