@@ -1,2 +1,5 @@
 //! argv to exit code.
-fn main() {}
+
+fn main() {
+    std::process::exit(haproxy::control::process::run(std::env::args_os().skip(1)));
+}

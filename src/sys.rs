@@ -28,6 +28,16 @@ pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }
 
+/// Closes what `fd` leads to, though its owners keep the number: it leads to an unused socket from now on.
+pub fn close_shared(fd: BorrowedFd<'_>) -> io::Result<()> {
+    replace(fd, &std::os::unix::net::UnixDatagram::unbound()?.into())
+}
+
+fn replace(fd: BorrowedFd<'_>, by: &OwnedFd) -> io::Result<()> {
+    // SAFETY: both are open descriptors, and `fd` still belongs to its owners.
+    check(unsafe { libc::dup3(by.as_raw_fd(), fd.as_raw_fd(), libc::O_CLOEXEC) }).map(drop)
+}
+
 /// Sets a socket option whose value is one `int`.
 pub fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::Result<()> {
     let length = size_of::<libc::c_int>() as libc::socklen_t;

@@ -6,6 +6,9 @@
 // A test may stop at the first surprise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod process;
+mod reload;
+
 use haproxy_compat::harness::{Builder, Proxy};
 
 /// The binary under test: ours, or the one in `HAPROXY_TEST_BINARY`.
@@ -13,14 +16,11 @@ fn binary() -> String {
     std::env::var("HAPROXY_TEST_BINARY").unwrap_or(env!("CARGO_BIN_EXE_haproxy").to_owned())
 }
 
-// The modules of traffic tests come with what they test.
-#[allow(dead_code)]
 /// Whether the tests run against HAProxy itself, whose deliberate differences must not fail them.
 fn testing_reference() -> bool {
     std::env::var_os("HAPROXY_TEST_BINARY").is_some()
 }
 
-#[allow(dead_code)]
 /// A proxy with this configuration, to be started with the binary under test.
 fn proxy(config: &str) -> Builder {
     Proxy::config(config).binary(binary())

@@ -69,7 +69,6 @@ pub fn compile(
         .enumerate()
         .map(|(index, proxy)| compiler.proxy(index, proxy, ids.get(index).copied().unwrap_or(0)))
         .collect();
-    let cli = spec.global.cli.compile(&mut compiler);
     feed_backends(&mut proxies);
     let hostname = compiler.outside.hostname();
     let log = spec.global.log.compile(&mut compiler);
@@ -79,7 +78,7 @@ pub fn compile(
     }
     let global = spec.global.compile(purpose.cpus, hostname);
     let generation = GENERATION.fetch_add(1, Relaxed);
-    Some(World { generation, global, log, proxies, tables, cli, notices: Vec::new() })
+    Some(World { generation, global, log, proxies, tables, notices: Vec::new() })
 }
 
 impl Compiler<'_> {
@@ -144,8 +143,6 @@ impl Compiler<'_> {
             http_response: self.rule_set(spec, RuleSets::HTTP_RESPONSE, &acls),
             http_after_response: self.rule_set(spec, RuleSets::HTTP_AFTER_RESPONSE, &acls),
             switching: Vec::new(),
-            redirects: self.rule_list(spec.rules.redirects.iter(), &acls),
-            captures: spec.rules.captures.clone(),
             acls,
         }
     }
@@ -156,16 +153,8 @@ impl Compiler<'_> {
         set: RuleSets,
         acls: &[Arc<condition::Acl>],
     ) -> Vec<Rule> {
-        self.rule_list(spec.rules.of(set), acls)
-    }
-
-    fn rule_list<'r>(
-        &mut self,
-        specs: impl Iterator<Item = &'r rules::RuleSpec>,
-        acls: &[Arc<condition::Acl>],
-    ) -> Vec<Rule> {
         let mut list = Vec::new();
-        for rule in specs {
+        for rule in spec.rules.of(set) {
             match self.rule(rule, acls) {
                 Ok(rule) => list.push(rule),
                 Err(diagnostic) => self.diagnostics.push(diagnostic),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub use bundle::Bundle;
 pub use real::{RealOutside, Sockets};
-pub use record::{Recording, Replay};
+pub use record::{Recording, Replay, RunningSockets};
 
 /// What loading may ask. Asking the same thing twice in one load gives the same answer.
 pub trait Outside {

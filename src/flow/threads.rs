@@ -317,8 +317,10 @@ async fn run(index: usize, shared: Arc<Shared>, mut orders: mpsc::UnboundedRecei
             }
             Some(Order::SoftStop) => {
                 thread.stopping.set(true);
-                acceptors.close();
+                acceptors.close(&thread);
                 thread.wake_resting();
+                // Lets the connections begin that were accepted last.
+                tokio::task::yield_now().await;
                 if thread.connections() == 0 {
                     return;
                 }

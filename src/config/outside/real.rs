@@ -6,7 +6,8 @@
 use super::{BindError, Bound, Identity, Listen, ListenAddress, ListenOptions, Outside};
 use crate::sys;
 use nix::sched::{CloneFlags, setns};
-use nix::unistd::{Group, User, gethostname};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Group, Pid, User, gethostname};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
@@ -25,6 +26,7 @@ const DEFAULT_BACKLOG: u32 = 1024;
 /// Connections that may wait with data in their first segment (`tfo`).
 const FAST_OPEN_QUEUE: i32 = 1024;
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
+const RETRY_FOR: Duration = Duration::from_secs(2);
 
 /// A listening socket's place: its identity, and its number among those of the same identity.
 pub(super) type Place = (Identity, u32);
@@ -45,16 +47,12 @@ pub struct RealOutside {
     /// How often each identity was asked for in this load.
     asked: HashMap<Identity, u32>,
     used: BTreeMap<Place, Arc<OwnedFd>>,
-    /// Until when an occupied address is tried again: the old process has been told to let go (`-sf`).
-    patience: Option<Instant>,
+    old: OldProcesses,
+    /// Variables that stand above those of the environment.
+    variables: BTreeMap<String, Vec<u8>>,
 }
 
 impl Sockets {
-    /// Sockets received from an older process, to be claimed by their identity.
-    pub fn received(received: Vec<(Identity, OwnedFd)>) -> Self {
-        Self { open: BTreeMap::new(), received }
-    }
-
     /// Every open socket with its identity, for handing over.
     pub fn iter(&self) -> impl Iterator<Item = (&Identity, &Arc<OwnedFd>)> {
         self.open.iter().map(|((identity, _), socket)| (identity, socket))
@@ -72,9 +70,22 @@ impl RealOutside {
         Self { sockets, ..Self::default() }
     }
 
-    /// Keeps trying an occupied address for this long, because an old process was told to release it.
-    pub fn patient(mut self, wait: Duration) -> Self {
-        self.patience = Some(Instant::now() + wait);
+    /// Uses sockets received from an older process (`-x`) where they fit.
+    pub fn with_received(mut self, received: Vec<(Identity, OwnedFd)>) -> Self {
+        self.sockets.received = received;
+        self
+    }
+
+    /// Asks these processes to release an address that is occupied (`-sf`, `-st`), and tries again for a
+    /// while.
+    pub fn replacing(mut self, pids: &[i32]) -> Self {
+        self.old.pids = pids.to_vec();
+        self
+    }
+
+    /// Sets a variable for the configuration.
+    pub fn with_variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.as_bytes().to_vec());
         self
     }
 
@@ -85,6 +96,7 @@ impl RealOutside {
 
     /// The load has failed: what was open stays open, what it opened itself is closed.
     pub fn give_up(self) -> Sockets {
+        self.old.take_back();
         self.sockets
     }
 
@@ -94,18 +106,47 @@ impl RealOutside {
         (identity, *number)
     }
 
-    fn open_with_patience(&self, listen: &Listen, warnings: &mut Warnings) -> Opened {
+    fn open_with_patience(&mut self, listen: &Listen, warnings: &mut Warnings) -> Opened {
         loop {
             match open_socket(listen, warnings) {
-                Err(Failure { retry: true, .. })
-                    if self.patience.is_some_and(|until| Instant::now() < until) =>
-                {
+                Err(Failure { retry: true, .. }) if self.old.may_let_go() => {
                     warnings.0.clear();
                     std::thread::sleep(RETRY_PAUSE);
                 }
                 done => return done,
             }
         }
+    }
+}
+
+/// Processes that are being replaced and may hold an address.
+#[derive(Debug, Default)]
+struct OldProcesses {
+    pids: Vec<i32>,
+    /// Until when they may take to let go; set once they have been asked to.
+    until: Option<Instant>,
+}
+
+impl OldProcesses {
+    /// Whether it makes sense to try again: they have been asked, now or a moment ago.
+    fn may_let_go(&mut self) -> bool {
+        if let Some(until) = self.until {
+            return Instant::now() < until;
+        }
+        self.until = Some(Instant::now() + RETRY_FOR);
+        self.tell(Signal::SIGTTOU)
+    }
+
+    /// They are to go on, since there will be no successor.
+    fn take_back(&self) {
+        if self.until.is_some() {
+            self.tell(Signal::SIGTTIN);
+        }
+    }
+
+    fn tell(&self, signal: Signal) -> bool {
+        let told = self.pids.iter().filter(|pid| kill(Pid::from_raw(**pid), signal).is_ok());
+        told.count() > 0
     }
 }
 
@@ -146,7 +187,8 @@ impl Outside for RealOutside {
     }
 
     fn env(&mut self, name: &str) -> Option<Vec<u8>> {
-        std::env::var_os(name).map(OsStringExt::into_vec)
+        let own = self.variables.get(name).cloned();
+        own.or_else(|| std::env::var_os(name).map(OsStringExt::into_vec))
     }
 
     fn hostname(&mut self) -> String {

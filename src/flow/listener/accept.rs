@@ -3,7 +3,7 @@
 //! accepting; connections then wait in the kernel's queue.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -19,6 +19,7 @@ use crate::flow::threads::Thread;
 use crate::flow::transport::socket::Socket;
 use crate::state::clock::{self, Moment};
 use crate::state::world::World;
+use crate::sys;
 
 /// A connection that was just accepted, not tied to a thread yet.
 #[derive(Debug)]
@@ -51,6 +52,7 @@ pub struct Acceptors {
 #[derive(Debug)]
 struct Acceptor {
     socket: Arc<OwnedFd>,
+    listening: Rc<Listening>,
     listener: Rc<std::cell::RefCell<Arc<Listener>>>,
     task: JoinHandle<()>,
 }
@@ -77,9 +79,18 @@ impl Acceptors {
         before.iter().for_each(|a| a.task.abort());
     }
 
-    /// Accepts no more.
-    pub fn close(&mut self) {
-        self.tasks.drain(..).for_each(|a| a.task.abort());
+    /// Accepts what the kernel holds already, then no more: streams that go on would keep the sockets
+    /// open otherwise, and a successor beside this process is to get every new connection.
+    pub fn close(&mut self, thread: &Rc<Thread>) {
+        for acceptor in self.tasks.drain(..) {
+            acceptor.task.abort();
+            acceptor.accept_waiting(thread);
+            for fd in [acceptor.socket.as_fd(), acceptor.listening.as_fd()] {
+                if let Err(error) = sys::close_shared(fd) {
+                    tracing::error!(%error, "cannot close a listening socket");
+                }
+            }
+        }
     }
 }
 
@@ -90,17 +101,29 @@ fn share(world: &World, thread: &Thread) -> Vec<(Arc<OwnedFd>, Arc<Listener>)> {
         .proxies
         .iter()
         .filter_map(|p| p.frontend.as_ref())
-        .flat_map(|f| f.sockets.iter().zip(&f.listeners))
-        .filter_map(|(bound, listener)| Some((bound.as_ref()?.socket.clone(), listener.clone())))
+        .flat_map(|f| f.sockets.iter().zip(&f.listeners).map(move |pair| (f, pair)))
+        .filter_map(|(f, (bound, listener))| {
+            Some((f, bound.as_ref()?.socket.clone(), listener.clone()))
+        })
         .enumerate()
-        .filter(|(index, _)| index % threads == thread.index)
-        .map(|(_, pair)| pair)
+        .filter(|(index, (f, ..))| index % threads == thread.index && !f.state.paused.load(Relaxed))
+        .map(|(_, (_, socket, listener))| (socket, listener))
         .collect()
 }
 
+#[derive(Debug)]
 enum Listening {
     Tcp(TcpListener),
     Unix(UnixListener),
+}
+
+impl AsFd for Listening {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listening::Tcp(socket) => socket.as_fd(),
+            Listening::Unix(socket) => socket.as_fd(),
+        }
+    }
 }
 
 impl Acceptor {
@@ -116,9 +139,28 @@ impl Acceptor {
                 return None;
             }
         };
+        let listening = Rc::new(listening);
         let listener = Rc::new(std::cell::RefCell::new(listener));
-        let task = accept(thread.clone(), listening, listener.clone());
-        Some(Acceptor { socket, listener, task: tokio::task::spawn_local(task) })
+        let task = accept(thread.clone(), listening.clone(), listener.clone());
+        Some(Acceptor { socket, listening, listener, task: tokio::task::spawn_local(task) })
+    }
+
+    /// Serves connections that were made before the end and wait to be accepted.
+    fn accept_waiting(&self, thread: &Rc<Thread>) {
+        let socket = socket2::SockRef::from(&self.socket);
+        while let Ok((accepted, from)) = socket.accept() {
+            let source = match from.as_socket() {
+                Some(address) => Address::Inet(address),
+                None => Address::Unix(from.as_pathname().map(Into::into).unwrap_or_default()),
+            };
+            let made = accepted.set_nonblocking(true).and_then(|()| match &*self.listening {
+                Listening::Tcp(_) => TcpStream::from_std(accepted.into()).map(Socket::Tcp),
+                Listening::Unix(_) => UnixStream::from_std(accepted.into()).map(Socket::Unix),
+            });
+            if let Ok(made) = made {
+                place(thread, made, source, self.listener.borrow().clone());
+            }
+        }
     }
 }
 
@@ -143,12 +185,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 async fn accept(
     thread: Rc<Thread>,
-    listening: Listening,
+    listening: Rc<Listening>,
     listener: Rc<std::cell::RefCell<Arc<Listener>>>,
 ) {
     loop {
         wait_for_room(&thread, &listener).await;
-        let accepted = match &listening {
+        let accepted = match &*listening {
             Listening::Tcp(socket) => {
                 socket.accept().await.map(|(s, from)| (Socket::Tcp(s), Address::Inet(from)))
             }
@@ -202,7 +244,6 @@ fn has_room(thread: &Thread, listener: &Listener) -> bool {
         && frontend.is_none_or(|f| {
             below(f.state.counters.sessions.get(), f.state.maxconn.load(Relaxed))
                 && !f.state.paused.load(Relaxed)
-                && !f.state.stopped.load(Relaxed)
         })
 }
 

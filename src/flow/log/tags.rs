@@ -7,7 +7,6 @@ use crate::config::proxy::Mode;
 use crate::flow::log::format::{LogContext, Options};
 use crate::flow::log::timers::Timers;
 use crate::flow::log::{date, escape};
-use crate::flow::rules::capture::Values;
 use crate::flow::session::{Address, Stream};
 use crate::state::server_status::ServerAddress;
 use crate::state::world::{Proxy, Server};
@@ -199,23 +198,24 @@ fn query(c: &Context<'_>, options: Options, out: &mut Out) {
     escape::quoted(out, options, &escape::URI, part);
 }
 
-/// The values of the first `count` slots.
-fn slots(values: &Values, count: usize) -> impl Iterator<Item = Option<&[u8]>> {
-    (0..count).map(|index| values.get(index)?.as_deref())
-}
+type Captured = Vec<Option<Vec<u8>>>;
 
-/// `{first|second}`; nothing without slots.
-fn captured(options: Options, out: &mut Out, values: &Values, count: usize) {
-    if count == 0 {
+/// `{first|second}`
+fn captured(options: Options, out: &mut Out, values: &Captured) {
+    if values.is_empty() {
         return;
     }
     let quote = options.has(Options::QUOTE);
     if quote {
         out.push(b'"');
     }
-    for (at, value) in slots(values, count).enumerate() {
-        out.push(if at > 0 { b'|' } else { b'{' });
-        escape::encode(out, options, b'#', &escape::HEADER, value.unwrap_or_default());
+    out.push(b'{');
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(b'|');
+        }
+        let value = value.as_deref().unwrap_or_default();
+        escape::encode(out, options, b'#', &escape::HEADER, value);
     }
     out.push(b'}');
     if quote {
@@ -224,8 +224,8 @@ fn captured(options: Options, out: &mut Out, values: &Values, count: usize) {
 }
 
 /// `first second`
-fn captured_list(options: Options, out: &mut Out, values: &Values, count: usize) {
-    for (at, value) in slots(values, count).enumerate() {
+fn captured_list(options: Options, out: &mut Out, values: &Captured) {
+    for (at, value) in values.iter().enumerate() {
         if at > 0 {
             out.push(b' ');
         }
@@ -237,15 +237,15 @@ fn captured_list(options: Options, out: &mut Out, values: &Values, count: usize)
     }
 }
 
-fn request_captures(c: &Context<'_>, write: impl FnOnce(&Values, usize)) {
+fn request_captures(c: &Context<'_>, write: impl FnOnce(&Captured)) {
     if let Some(stream) = c.stream {
-        write(&stream.captures.borrow().0, c.frontend.rules.captures.request.len());
+        write(&stream.captures.borrow().0);
     }
 }
 
-fn response_captures(c: &Context<'_>, write: impl FnOnce(&Values, usize)) {
+fn response_captures(c: &Context<'_>, write: impl FnOnce(&Captured)) {
     if let Some(stream) = c.stream {
-        write(&stream.captures.borrow().1, c.frontend.rules.captures.response.len());
+        write(&stream.captures.borrow().1);
     }
 }
 
@@ -447,16 +447,16 @@ const VARIABLES: &[LogVariable] = &[
     row("fp", "The port the client connected to.", frontend_port),
     row("ft", "The frontend's name, with a ~ for TLS.", frontend_transport),
     row("hr", "Captured request headers, in braces.", |c, o, out| {
-        request_captures(c, |values, count| captured(o, out, values, count));
+        request_captures(c, |values| captured(o, out, values));
     }),
     row("hrl", "Captured request headers, as a list.", |c, o, out| {
-        request_captures(c, |values, count| captured_list(o, out, values, count));
+        request_captures(c, |values| captured_list(o, out, values));
     }),
     row("hs", "Captured response headers, in braces.", |c, o, out| {
-        response_captures(c, |values, count| captured(o, out, values, count));
+        response_captures(c, |values| captured(o, out, values));
     }),
     row("hsl", "Captured response headers, as a list.", |c, o, out| {
-        response_captures(c, |values, count| captured_list(o, out, values, count));
+        response_captures(c, |values| captured_list(o, out, values));
     }),
     row("lc", "The frontend's log lines so far.", |c, o, out| {
         number(out, o, c.frontend.log.count(), 4);
@@ -529,13 +529,13 @@ mod tests {
     fn captures_in_braces_and_as_a_list() {
         let values = vec![Some(b"a|b".to_vec()), None, Some(Vec::new())];
         let mut out = Vec::new();
-        captured(Options::default(), &mut out, &values, 3);
+        captured(Options::default(), &mut out, &values);
         assert_eq!(out, b"{a#7Cb||}");
         out.clear();
-        captured_list(Options::default(), &mut out, &values, 4);
-        assert_eq!(out, b"a#7Cb -  -");
+        captured_list(Options::default(), &mut out, &values);
+        assert_eq!(out, b"a#7Cb - ");
         out.clear();
-        captured_list(Options::QUOTE, &mut out, &values, 3);
+        captured_list(Options::QUOTE, &mut out, &values);
         assert_eq!(out, b"\"a#7Cb\" \"\" \"\"");
     }
 

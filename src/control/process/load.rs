@@ -1,0 +1,133 @@
+//! A configuration is loaded for the process: checked (`-c`), started or reloaded.
+//!
+//! In: the command line and the world outside. Out: a `World` ready to run, with everything that is wrong
+//! said on the terminal. Manual: management.txt 3.
+
+use super::args::Args;
+use super::{console, limits};
+use crate::config::compile::Purpose;
+use crate::config::diagnostic::{Diagnostics, Level};
+use crate::config::outside::Outside;
+use crate::config::{self, Loaded};
+use crate::state::world::World;
+use std::io::Write;
+use std::path::Path;
+
+/// What `-c` gives: the exit status.
+pub fn check(args: &Args, outside: &mut dyn Outside) -> i32 {
+    let Ok(loaded) = load(args, outside, None, false) else { return 1 };
+    let print = |text: &str| {
+        if !args.quiet || args.verbose {
+            // Nobody can be told that stdout is closed.
+            let _ = writeln!(std::io::stdout().lock(), "{text}");
+        }
+    };
+    if !listens(&loaded.world) {
+        print("Configuration file has no error but will not start (no listener) => exit(2).");
+        return 2;
+    }
+    if loaded.warned {
+        print("Warnings were found.");
+    }
+    print("Configuration file is valid");
+    0
+}
+
+/// A configuration without mistakes.
+pub struct Good {
+    pub world: World,
+    /// Whether there was a `[WARNING]`.
+    pub warned: bool,
+}
+
+/// Loads a configuration that is to run: its sockets listen.
+///
+/// # Errors
+/// Something refused it, which has been said; the alerts, one a line.
+pub fn run(
+    args: &Args,
+    outside: &mut dyn Outside,
+    previous: Option<&World>,
+) -> Result<World, String> {
+    let mut good = load(args, outside, previous, true)?;
+    if !listens(&good.world) {
+        return Err(refuse(format!(
+            "[{}.main()] No enabled listener found (check for 'bind' directives) ! Exiting.",
+            program()
+        )));
+    }
+    limits::fill_in(&mut good.world, args);
+    Ok(good.world)
+}
+
+/// Loads what another process has loaded before: its messages have been shown there, so that the first
+/// alert is an error of this program.
+pub fn replay(
+    args: &Args,
+    outside: &mut dyn Outside,
+    previous: Option<&World>,
+) -> Result<World, String> {
+    let loaded = config::load(&args.files, outside, previous, purpose(true));
+    let mut world = loaded.world.ok_or_else(|| alerts(&loaded.diagnostics))?;
+    limits::fill_in(&mut world, args);
+    Ok(world)
+}
+
+/// The program's name, as messages have it.
+pub fn program() -> String {
+    std::env::args().next().unwrap_or_else(|| "haproxy".to_owned())
+}
+
+fn load(
+    args: &Args,
+    outside: &mut dyn Outside,
+    previous: Option<&World>,
+    bind: bool,
+) -> Result<Good, String> {
+    let Loaded { world, diagnostics, sources } =
+        config::load(&args.files, outside, previous, purpose(bind));
+    console::show(&diagnostics, &sources);
+    let warned = diagnostics.count(Level::Warning) > 0 || !args.warnings.is_empty();
+    let world = world.ok_or_else(|| alerts(&diagnostics))?;
+    if warned && args.zero_warning {
+        return Err(refuse("Some warnings were found and 'zero-warning' is set. Aborting.".into()));
+    }
+    if bind {
+        world.notices.iter().for_each(console::notice);
+    }
+    Ok(Good { world, warned })
+}
+
+fn refuse(reason: String) -> String {
+    console::alert(&reason);
+    reason
+}
+
+fn alerts(diagnostics: &Diagnostics) -> String {
+    let alerts = diagnostics.list.iter().filter(|d| d.level == Level::Alert);
+    alerts.map(|alert| alert.text.as_str()).collect::<Vec<_>>().join("\n")
+}
+
+fn purpose(bind: bool) -> Purpose {
+    Purpose { bind, cpus: std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+fn listens(world: &World) -> bool {
+    world.proxies.iter().any(|proxy| !proxy.listeners().is_empty())
+}
+
+/// Goes to the directory of `-C`.
+pub fn enter_directory(directory: Option<&Path>) -> bool {
+    let Some(directory) = directory else { return true };
+    match std::env::set_current_dir(directory) {
+        Ok(()) => true,
+        Err(error) => {
+            let words = crate::sys::error_words(&error);
+            console::alert(format!(
+                "Could not change to directory {} : {words}",
+                directory.display()
+            ));
+            false
+        }
+    }
+}
