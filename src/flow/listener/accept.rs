@@ -257,7 +257,7 @@ fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Lis
         _ => thread.shared.least_loaded(thread.index),
     };
     if chosen == thread.index {
-        tokio::task::spawn_local(session::run(thread.clone(), socket, source, listener, moment));
+        session::spawn(thread.clone(), socket, source, listener, moment);
         return;
     }
     let raw = match socket {
@@ -282,13 +282,7 @@ pub fn serve(thread: &Rc<Thread>, accepted: Accepted) {
     };
     match socket {
         Ok(socket) => {
-            tokio::task::spawn_local(session::run(
-                thread.clone(),
-                socket,
-                source,
-                listener,
-                moment,
-            ));
+            session::spawn(thread.clone(), socket, source, listener, moment);
         }
         Err(error) => tracing::warn!(%error, "cannot serve a connection"),
     }

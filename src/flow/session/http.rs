@@ -31,18 +31,18 @@ pub enum Awake {
 
 /// Serves requests until the connection ends. At rest it holds no buffer; what a request in progress
 /// needs is boxed.
-pub async fn run(session: &Session, mut client: Client) {
+pub async fn run(session: &Session, client: &mut Client) {
     let mut start = session.accepted;
     loop {
         let awake = match client.input {
             Some(_) => Awake::Readable,
-            None => rest(session, &mut client, start).await,
+            None => rest(session, client, start).await,
         };
         let first = session.requests.get() == 0;
         if awake == Awake::Stopping || (awake == Awake::Expired && !first) {
             return;
         }
-        if Box::pin(exchange::run(session, &mut client, start, awake)).await == After::Close {
+        if Box::pin(exchange::run(session, client, start, awake)).await == After::Close {
             return;
         }
         session.requests.set(session.requests.get().saturating_add(1));

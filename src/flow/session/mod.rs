@@ -33,8 +33,8 @@ use crate::state::clock::{self, Moment};
 use crate::state::world::{FrontendState, Proxy, Server, World};
 use outcome::Outcome;
 
-/// Serves one connection from its accept to its end.
-pub async fn run(
+/// Serves one connection from its accept to its end, as a task of its own.
+pub fn spawn(
     thread: Rc<Thread>,
     socket: Socket,
     source: Address,
@@ -44,10 +44,15 @@ pub async fn run(
     let Some((session, mode)) = Session::open(thread, &socket, source, listener, accepted) else {
         return;
     };
-    let client = Client { socket, input: None, timer: Timer::default() };
+    let mut client = Client { socket, input: None, timer: Timer::default() };
+    // What a block captures is kept once; an async function would keep its arguments twice.
     match mode {
-        Mode::Http => http::run(&session, client).await,
-        Mode::Tcp | Mode::Health => Box::pin(tcp::run(&session, client)).await,
+        Mode::Http => drop(tokio::task::spawn_local(async move {
+            http::run(&session, &mut client).await;
+        })),
+        Mode::Tcp | Mode::Health => drop(tokio::task::spawn_local(async move {
+            Box::pin(tcp::run(&session, &mut client)).await;
+        })),
     }
 }
 
@@ -113,7 +118,7 @@ pub struct Session {
     /// Its frontend's index, and the `World` it is an index into.
     place: Cell<(u64, usize)>,
     fd: RawFd,
-    destination: OnceCell<Option<Address>>,
+    destination: OnceCell<Option<Box<Address>>>,
 }
 
 impl Session {
@@ -174,7 +179,7 @@ impl Session {
 
     /// Where the client connected to.
     pub fn destination(&self) -> Option<&Address> {
-        self.destination.get_or_init(|| local_address(self.fd)).as_ref()
+        self.destination.get_or_init(|| local_address(self.fd).map(Box::new)).as_deref()
     }
 
     /// What the frontend counts.
@@ -431,7 +436,7 @@ pub(crate) mod tests {
             frontend: Arc::default(),
             place: Cell::new((0, 0)),
             fd: -1,
-            destination: OnceCell::from(Some(Address::Inet(address))),
+            destination: OnceCell::from(Some(Box::new(Address::Inet(address)))),
             tracked: Trackers::default(),
         }
     }

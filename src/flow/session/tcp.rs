@@ -8,7 +8,7 @@ use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, forward, tunnel};
 
 /// Serves a connection from its accept to its end.
-pub async fn run(session: &Session, mut client: Client) {
+pub async fn run(session: &Session, client: &mut Client) {
     let Some((world, frontend)) = session.view() else { return };
     let mut stream = Stream::new(session, world, frontend, session.accepted);
     stream.number = session.number;
@@ -17,7 +17,7 @@ pub async fn run(session: &Session, mut client: Client) {
     if let Some(context) = LogContext::of_stream(&stream, Phase::Log) {
         context.frontend.log.begin(&context);
     }
-    if let Err(ending) = pass(&mut stream, &mut client).await {
+    if let Err(ending) = pass(&mut stream, client).await {
         stream.outcome = ending.outcome;
     }
     finish(&mut stream);
