@@ -340,6 +340,9 @@ async fn purge_pools(thread: Rc<Thread>) {
         let limit = Instant::now().checked_sub(PURGE_DELAY).unwrap_or_else(Instant::now);
         for server in thread.world().proxies.iter().flat_map(|p| p.servers()) {
             server.pool.purge(thread.index, limit);
+            if thread.index == 0 {
+                server.pool.estimate();
+            }
         }
     }
 }

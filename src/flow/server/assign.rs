@@ -49,11 +49,8 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let Some((backend, server)) = self.backend().zip(self.server()) else { return };
         backend.balancer.left(&backend.servers, self.server);
+        server.pool.end_use();
         let sessions = &server.status.counters.sessions;
-        if server.status.maxconn.load(Relaxed) == 0 {
-            sessions.leave();
-            return;
-        }
         sessions.leave();
         fill(backend, server);
     }
@@ -306,6 +303,7 @@ fn take(stream: &mut Stream<'_>, backend: &Backend, server: &Server) -> Slot {
     backend.state.counters.balanced.inc();
     backend.state.counters.last_session.set(now_ms / 1000 + 1);
     backend.balancer.entered(&backend.servers, server.index);
+    server.pool.begin_use();
     Slot {
         world: stream.world.clone(),
         backend: stream.backend.unwrap_or_default(),

@@ -25,18 +25,54 @@ struct Idle {
 pub struct ServerPool {
     threads: Box<[Mutex<Vec<Idle>>]>,
     count: AtomicU32,
+    /// Connections in use, the most of them since the last purge, and how many are expected to be
+    /// needed: what goes beyond is not worth keeping.
+    used: AtomicU32,
+    most_used: AtomicU32,
+    expected: AtomicU32,
 }
 
 impl ServerPool {
     /// An empty pool for this many threads.
     pub fn new(threads: usize) -> ServerPool {
         let threads = (0..threads).map(|_| Mutex::default()).collect();
-        ServerPool { threads, count: AtomicU32::new(0) }
+        ServerPool { threads, ..ServerPool::default() }
     }
 
     /// How many connections are idle.
     pub fn idle(&self) -> u32 {
         self.count.load(Relaxed)
+    }
+
+    /// How many connections are in use.
+    pub fn used(&self) -> u32 {
+        self.used.load(Relaxed)
+    }
+
+    /// How many connections are expected to be needed at once.
+    pub fn expected(&self) -> u32 {
+        self.expected.load(Relaxed)
+    }
+
+    /// One more connection is in use.
+    pub fn begin_use(&self) {
+        let used = self.used.fetch_add(1, Relaxed) + 1;
+        if self.most_used.load(Relaxed) < used {
+            self.most_used.fetch_max(used, Relaxed);
+            self.expected.fetch_max(used, Relaxed);
+        }
+    }
+
+    /// A connection's use is over.
+    pub fn end_use(&self) {
+        self.used.fetch_sub(1, Relaxed);
+    }
+
+    /// Forgets half of the need that the last period did not show.
+    pub fn estimate(&self) {
+        let most = self.most_used.swap(self.used(), Relaxed);
+        let expected = self.expected();
+        self.expected.store(most.max(expected.midpoint(most)), Relaxed);
     }
 
     /// Takes a living connection for this thread, its own first; `proven_only` when the request could
@@ -68,9 +104,12 @@ impl ServerPool {
         }
     }
 
-    /// Keeps a connection, unless there are `limit` already.
+    /// Keeps a connection (still counted as in use), unless there are `limit` already or more than
+    /// will be needed.
     pub fn put(&self, thread: usize, socket: Socket, proven: bool, limit: Option<u32>) {
-        if limit.is_some_and(|limit| self.idle() >= limit) || !is_silent(&socket) {
+        let too_many = limit.is_some_and(|limit| self.idle() >= limit)
+            || self.idle() + self.used() > self.expected();
+        if too_many || !is_silent(&socket) {
             return;
         }
         if let Some(list) = self.threads.get(thread) {

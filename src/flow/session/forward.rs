@@ -554,6 +554,7 @@ impl WayBack {
                 }
             }
         }
+        out.clear();
         stream.reply_body = out;
         let clean = decoder.is_done() && server.input.is_empty();
         let keep = self.keep_server && framing.keep_alive && clean;

@@ -325,17 +325,17 @@ impl<'s> Stream<'s> {
         frontend: usize,
         start: Moment,
     ) -> Stream<'s> {
-        let (request, response, request_line) = RECYCLED.take();
+        let parts = RECYCLED.with_borrow_mut(Vec::pop).unwrap_or_default();
         Stream {
             session,
             world,
             frontend,
             backend: None,
             server: None,
-            request,
-            response,
-            reply_body: Vec::new(),
-            request_line,
+            request: parts.request,
+            response: parts.response,
+            reply_body: parts.reply_body,
+            request_line: parts.request_line,
             framing: Framing { body: Body::None, keep_alive: false, upgrade: false },
             times: Times::new(start),
             outcome: Outcome::default(),
@@ -383,24 +383,40 @@ impl<'s> Stream<'s> {
     }
 }
 
-type Recycled = (Message, Message, Vec<u8>);
+/// Memory of ended streams, empty but allocated.
+#[derive(Debug, Default)]
+struct Recycled {
+    request: Message,
+    response: Message,
+    reply_body: Vec<u8>,
+    request_line: Vec<u8>,
+}
 
 thread_local! {
-    /// The memory of the stream that ended last.
-    static RECYCLED: Cell<Recycled> = Cell::default();
+    static RECYCLED: RefCell<Vec<Recycled>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Streams whose memory is kept for the next ones, and how many bytes of each part at most.
+const KEPT: usize = 64;
+const KEPT_BYTES: usize = 65_536;
 
 impl Drop for Stream<'_> {
     fn drop(&mut self) {
-        let mut parts = (
-            std::mem::take(&mut self.request),
-            std::mem::take(&mut self.response),
-            std::mem::take(&mut self.request_line),
-        );
-        parts.0.clear();
-        parts.1.clear();
-        parts.2.clear();
-        RECYCLED.set(parts);
+        let mut parts = Recycled {
+            request: std::mem::take(&mut self.request),
+            response: std::mem::take(&mut self.response),
+            reply_body: std::mem::take(&mut self.reply_body),
+            request_line: std::mem::take(&mut self.request_line),
+        };
+        parts.request.clear();
+        parts.response.clear();
+        parts.reply_body.clear();
+        parts.request_line.clear();
+        RECYCLED.with_borrow_mut(|kept| {
+            if kept.len() < KEPT && parts.reply_body.capacity() <= KEPT_BYTES {
+                kept.push(parts);
+            }
+        });
     }
 }
 
