@@ -366,7 +366,17 @@ pub static PARTS: &[&Part] = &[
     &crate::check::server::PART,
     &crate::check::spread::PART,
     &crate::check::tcp::PART,
-    &crate::control::cli::PART,
+    &crate::control::cli::spec::PART,
+    &crate::control::cli::basics::PART,
+    &crate::control::cli::clear::PART,
+    &crate::control::cli::info::PART,
+    &crate::control::cli::stat::PART,
+    &crate::control::cli::server::PART,
+    &crate::control::cli::internals::PART,
+    &crate::control::cli::table::PART,
+    &crate::control::cli::frontend::PART,
+    &crate::control::cli::servers::PART,
+    &crate::control::cli::planned::PART,
     &crate::control::stats::PART,
 ];
 

@@ -69,6 +69,7 @@ pub fn compile(
         .enumerate()
         .map(|(index, proxy)| compiler.proxy(index, proxy, ids.get(index).copied().unwrap_or(0)))
         .collect();
+    let cli = spec.global.cli.compile(&mut compiler);
     feed_backends(&mut proxies);
     let hostname = compiler.outside.hostname();
     let log = spec.global.log.compile(&mut compiler);
@@ -78,7 +79,7 @@ pub fn compile(
     }
     let global = spec.global.compile(purpose.cpus, hostname);
     let generation = GENERATION.fetch_add(1, Relaxed);
-    Some(World { generation, global, log, proxies, tables, notices: Vec::new() })
+    Some(World { generation, global, log, proxies, tables, cli, notices: Vec::new() })
 }
 
 impl Compiler<'_> {

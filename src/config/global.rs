@@ -6,11 +6,14 @@ use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
+use crate::control::cli::spec::CliSpec;
 use crate::flow::log::GlobalLogSpec;
 
 /// `global` as written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GlobalSpec {
+    /// `stats socket`, `stats timeout`, `stats maxconn`
+    pub cli: CliSpec,
     /// `daemon`
     pub daemon: bool,
     /// `master-worker`

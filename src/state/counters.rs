@@ -188,6 +188,13 @@ impl TimeMean {
         self.max.load(Relaxed)
     }
 
+    /// Forgets all values.
+    pub fn reset(&self) {
+        self.sum.store(0, Relaxed);
+        self.count.store(0, Relaxed);
+        self.max.store(0, Relaxed);
+    }
+
     /// Forgets the maximum.
     pub fn reset_max(&self) {
         self.max.store(0, Relaxed);
@@ -332,6 +339,39 @@ impl Counters {
     /// Responses of a class: 1 to 5, or 0 for others.
     pub fn responses_of(&self, class: usize) -> u64 {
         self.responses.get(class).map_or(0, Counter::get)
+    }
+
+    /// Forgets the totals and means (`clear counters all`); what is going on stays counted.
+    pub fn reset_totals(&self) {
+        let totals = [
+            &self.sessions_total,
+            &self.connections_total,
+            &self.requests_total,
+            &self.bytes_in,
+            &self.bytes_out,
+            &self.denied_requests,
+            &self.denied_responses,
+            &self.denied_connections,
+            &self.denied_sessions,
+            &self.failed_requests,
+            &self.failed_connections,
+            &self.failed_responses,
+            &self.failed_rewrites,
+            &self.internal_errors,
+            &self.retries,
+            &self.redispatches,
+            &self.balanced,
+            &self.client_aborts,
+            &self.server_aborts,
+            &self.intercepted,
+            &self.connects,
+            &self.reuses,
+            &self.last_session,
+        ];
+        totals.into_iter().chain(&self.responses).for_each(|counter| counter.set(0));
+        for mean in [&self.queue_time, &self.connect_time, &self.response_time, &self.total_time] {
+            mean.reset();
+        }
     }
 
     /// Forgets the peaks (`clear counters`).

@@ -11,6 +11,7 @@ use crate::config::global::Global;
 use crate::config::outside::Bound;
 use crate::config::proxy::Mode;
 use crate::config::spec::{ProxyKind, ServerSpec};
+use crate::control::cli::spec::CliSockets;
 use crate::control::stats::StatsPage;
 use crate::flow::balance::Balancer;
 use crate::flow::http::options::HttpOptions;
@@ -38,6 +39,8 @@ pub struct World {
     pub proxies: Vec<Proxy>,
     /// Stick tables by name.
     pub tables: HashMap<String, Arc<StickTable>>,
+    /// The runtime sockets.
+    pub cli: CliSockets,
     /// Notices to print when this configuration starts to run.
     pub notices: Vec<String>,
 }

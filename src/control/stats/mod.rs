@@ -19,6 +19,7 @@ use crate::flow::rules::condition::Condition;
 use crate::state::world::World;
 use spec::{AccessAction, PageSpec};
 
+pub use csv::{number as write_value, type_word};
 pub use fields::{COLUMNS, Column, Field, Value};
 pub use json::schema;
 pub use row::{Bound, Object, Row, Selection};
@@ -51,6 +52,12 @@ pub enum Format {
     },
     /// One array of arrays.
     Json,
+}
+
+/// `"tags":{…},"value":{…}`, as in every JSON export.
+pub fn write_json(tags: &str, value: &Value<'_>, out: &mut String) {
+    json::tags(tags, out);
+    json::value(value, out);
 }
 
 /// The statistics of the selected rows, as `show stat` and the page's exports give them.

@@ -244,6 +244,7 @@ fn has_room(thread: &Thread, listener: &Listener) -> bool {
         && frontend.is_none_or(|f| {
             below(f.state.counters.sessions.get(), f.state.maxconn.load(Relaxed))
                 && !f.state.paused.load(Relaxed)
+                && !f.state.stopped.load(Relaxed)
         })
 }
 

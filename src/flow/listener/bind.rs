@@ -10,6 +10,7 @@ use crate::config::args::{Line, OptionLine, Parsed, parse_lenient, parse_number}
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::outside::{Listen, ListenAddress, ListenOptions};
 use crate::config::section::Sections;
+use crate::control::cli::spec::CliBindSpec;
 use crate::state::counters::Counters;
 
 /// One `bind` line as written.
@@ -27,8 +28,8 @@ pub struct BindSpec {
     pub id: Option<u32>,
     /// `maxconn`
     pub maxconn: Option<u32>,
-    /// `nice`, -1024 to 1024; lower is sooner.
-    pub level: Option<String>,
+    /// `level`, `severity-output`, `expose-fd`: what only runtime sockets heed.
+    pub cli: CliBindSpec,
 }
 
 /// A socket a frontend listens on.
@@ -117,7 +118,7 @@ fn bind(line: &mut Line<'_>) -> Parsed {
         name: None,
         id: None,
         maxconn: None,
-        level: None,
+        cli: CliBindSpec::default(),
     };
     while let Some(word) = line.word() {
         let Some(row) = catalog::bind_option(&word.str()) else {

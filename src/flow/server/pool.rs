@@ -75,6 +75,11 @@ impl ServerPool {
         self.expected.store(most.max(expected.midpoint(most)), Relaxed);
     }
 
+    /// How many connections each thread holds.
+    pub fn idle_by_thread(&self) -> Vec<usize> {
+        self.threads.iter().map(|list| list.lock().len()).collect()
+    }
+
     /// Takes a living connection for this thread, its own first; `proven_only` when the request could
     /// not be repeated.
     pub fn take(&self, thread: usize, proven_only: bool) -> Option<Socket> {

@@ -1,0 +1,281 @@
+//! Serves the runtime sockets of the running `World` on thread 0: in come connections, out go answers.
+//! A client that does not read or write costs only its own connection (management.txt 9.3).
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time;
+
+use super::line::{Input, Next, Request};
+use super::spec::CliSocket;
+use super::{Answer, CommandContext, Console, Level, find, usage};
+use crate::catalog::Status;
+use crate::flow::threads::Thread;
+
+/// Serves until the process stops: each socket of the running configuration has a task; connections
+/// outlive reloads.
+pub async fn run(thread: Rc<Thread>) {
+    spawn_local(expire_tables(thread.clone()));
+    let mut swapped = thread.shared.swapped();
+    loop {
+        swapped.borrow_and_update();
+        let acceptors = listen(&thread);
+        let changed = swapped.changed().await;
+        acceptors.iter().for_each(JoinHandle::abort);
+        if changed.is_err() {
+            return;
+        }
+    }
+}
+
+/// Removes expired entries of all stick tables, a few at a time.
+async fn expire_tables(thread: Rc<Thread>) {
+    loop {
+        time::sleep(Duration::from_millis(500)).await;
+        let tables: Vec<_> = thread.world().tables.values().cloned().collect();
+        for table in tables {
+            while table.expire(256) {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+fn listen(thread: &Rc<Thread>) -> Vec<JoinHandle<()>> {
+    let world = thread.world();
+    let places = Rc::new(Semaphore::new(world.cli.maxconn));
+    let mut tasks = Vec::new();
+    for socket in &world.cli.sockets {
+        let Some(bound) = &socket.bound else { continue };
+        let Ok(fd) = bound.socket.try_clone() else { continue };
+        let console = Console { timeout: world.cli.timeout, ..socket.console() };
+        let acceptor = Acceptor {
+            thread: thread.clone(),
+            places: places.clone(),
+            console,
+            limit: world.global.bufsize,
+        };
+        tasks.extend(acceptor.start(fd, socket));
+    }
+    tasks
+}
+
+struct Acceptor {
+    thread: Rc<Thread>,
+    /// `stats maxconn`
+    places: Rc<Semaphore>,
+    console: Console,
+    /// Bytes of a command.
+    limit: usize,
+}
+
+impl Acceptor {
+    fn start(self, fd: OwnedFd, socket: &CliSocket) -> Option<JoinHandle<()>> {
+        crate::sys::set_nonblocking(std::os::fd::AsFd::as_fd(&fd)).ok()?;
+        if socket.is_unix() {
+            let listener = std::os::unix::net::UnixListener::from(fd);
+            let listener = tokio::net::UnixListener::from_std(listener).ok()?;
+            return Some(spawn_local(async move {
+                loop {
+                    let permit = self.permit().await;
+                    match listener.accept().await {
+                        Ok((stream, _)) => self.serve(stream, permit),
+                        Err(_) => pause().await,
+                    }
+                }
+            }));
+        }
+        let listener = std::net::TcpListener::from(fd);
+        let listener = tokio::net::TcpListener::from_std(listener).ok()?;
+        Some(spawn_local(async move {
+            loop {
+                let permit = self.permit().await;
+                match listener.accept().await {
+                    Ok((stream, _)) => self.serve(stream, permit),
+                    Err(_) => pause().await,
+                }
+            }
+        }))
+    }
+
+    async fn permit(&self) -> Option<Permit> {
+        // The semaphore is never closed; without a permit one more is served.
+        let permit = self.places.clone();
+        permit.acquire().await.ok()?.forget();
+        Some(Permit(permit))
+    }
+
+    fn serve<S>(&self, stream: S, permit: Option<Permit>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let (thread, console, limit) = (self.thread.clone(), self.console.clone(), self.limit);
+        spawn_local(async move {
+            let _permit = permit;
+            // A client that is gone needs no answer.
+            let _ = serve_within(&thread, stream, console, limit).await;
+        });
+    }
+}
+
+/// One of the connections that may be open at once.
+struct Permit(Rc<Semaphore>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+/// Out of descriptors or memory: waits before the next attempt.
+async fn pause() {
+    time::sleep(Duration::from_millis(100)).await;
+}
+
+/// Serves one connection to its end, with the running configuration's limit for a command.
+pub async fn serve<S>(thread: Rc<Thread>, stream: S, console: Console) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let limit = thread.world().global.bufsize;
+    serve_within(&thread, stream, console, limit).await
+}
+
+async fn serve_within<S>(
+    thread: &Rc<Thread>,
+    mut stream: S,
+    mut console: Console,
+    limit: usize,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut input = Input::new(limit);
+    let mut served = false;
+    loop {
+        match input.next() {
+            Next::Request(request) => {
+                served = true;
+                if !answer(thread, &mut console, request, &mut stream).await? {
+                    return stream.shutdown().await;
+                }
+            }
+            Next::Payload if console.prompt => write(&console, &mut stream, b"+ ").await?,
+            Next::Payload => {}
+            Next::TooLong => return stream.shutdown().await,
+            Next::Incomplete => {
+                if served && !console.prompt && input.is_empty() {
+                    return stream.shutdown().await;
+                }
+                let mut bytes = [0; 1024];
+                let read = within(&console, stream.read(&mut bytes)).await?;
+                if read == 0 {
+                    return stream.shutdown().await;
+                }
+                input.push(bytes.get(..read).unwrap_or_default());
+            }
+        }
+    }
+}
+
+/// Executes one line of commands, separated by semicolons, and writes all answers.
+pub async fn execute<W>(
+    thread: &Rc<Thread>,
+    line: &[u8],
+    level: Level,
+    out: &mut W,
+) -> io::Result<()>
+where
+    W: AsyncWrite + Unpin,
+{
+    let mut console = Console::new(level);
+    let mut input = Input::new(usize::MAX);
+    input.push(line);
+    input.push(b"\n");
+    while let Next::Request(request) = input.next() {
+        if !answer(thread, &mut console, request, out).await? || input.is_empty() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Answers one command; `false` ends the connection.
+async fn answer<W>(
+    thread: &Rc<Thread>,
+    console: &mut Console,
+    request: Request,
+    out: &mut W,
+) -> io::Result<bool>
+where
+    W: AsyncWrite + Unpin,
+{
+    let mut answer = dispatch(thread, console, request);
+    loop {
+        match answer {
+            Answer::Done => break,
+            Answer::Quit => return Ok(false),
+            Answer::Message(severity, text) => {
+                let text = severity.prefix(console.severity) + &text;
+                write(console, out, text.as_bytes()).await?;
+                break;
+            }
+            Answer::Text(text) => {
+                write(console, out, &text).await?;
+                break;
+            }
+            Answer::Pieces(mut more) => {
+                let mut piece = Vec::new();
+                while more(&mut piece) {
+                    write(console, out, &piece).await?;
+                    piece.clear();
+                    tokio::task::yield_now().await;
+                }
+                write(console, out, &piece).await?;
+                break;
+            }
+            Answer::Later(later) => answer = later.await,
+        }
+    }
+    let end: &[u8] = if console.prompt { b"\n> " } else { b"\n" };
+    write(console, out, end).await?;
+    Ok(true)
+}
+
+fn dispatch(thread: &Rc<Thread>, console: &mut Console, request: Request) -> Answer {
+    let Request { mut words, payload } = request;
+    let Some((command, count)) = find(&words) else { return Answer::info(usage()) };
+    if console.level < command.level {
+        return Answer::error("Permission denied\n");
+    }
+    if command.status == Status::Planned {
+        return Answer::error(format!("'{}' is not built yet.\n", command.name));
+    }
+    let args = words.split_off(count);
+    let world = thread.world();
+    (command.run)(&mut CommandContext { thread, world, args, payload, console })
+}
+
+async fn write<W>(console: &Console, out: &mut W, bytes: &[u8]) -> io::Result<()>
+where
+    W: AsyncWrite + Unpin,
+{
+    // In pieces, so that the time limit is for each of them.
+    for piece in bytes.chunks(16_384) {
+        within(console, out.write_all(piece)).await?;
+    }
+    within(console, out.flush()).await
+}
+
+/// Limits how long one read or write may take.
+async fn within<T>(console: &Console, work: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match console.timeout {
+        Some(limit) => time::timeout(limit, work).await?,
+        None => work.await,
+    }
+}

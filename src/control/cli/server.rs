@@ -1,0 +1,332 @@
+//! Commands that change one server: `set server`, `set weight`, `get weight`, `set maxconn server`,
+//! `enable` and `disable` `server`, `health`, `agent` (management.txt 9.3).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{Answer, Command, CommandContext, Level, Severity};
+use crate::catalog::{Part, Status};
+use crate::state::server_change::ServerChange;
+use crate::state::server_status::{Operational, ServerAddress};
+use crate::state::world::{Proxy, Server};
+
+/// Why a change is made, as the log tells it.
+const FROM_CLI: &str = ", changed from CLI";
+/// Who makes it, as messages tell it.
+const BY: &str = "by 'stats socket command'";
+
+/// Runs an action on the server that the first argument names.
+fn with_server(
+    context: &CommandContext<'_>,
+    act: impl FnOnce(&CommandContext<'_>, ServerChange<'_>) -> Answer,
+) -> Answer {
+    match context.server(context.arg(0)) {
+        Ok((proxy, server)) => act(context, ServerChange::new(proxy, server)),
+        Err(answer) => answer,
+    }
+}
+
+fn set_server(context: &mut CommandContext<'_>) -> Answer {
+    with_server(context, |context, change| match context.arg(1) {
+        "weight" => set_weight_of(context.arg(2), change),
+        "state" => set_state(context.arg(2), change),
+        "health" => set_health(context.arg(2), change),
+        "addr" => set_address(context, change.server),
+        "agent" | "agent-addr" | "agent-send" => {
+            Answer::error("agent checks are not enabled on this server.\n")
+        }
+        "fqdn" if context.arg(2).is_empty() => {
+            Answer::error("set server <b>/<s> fqdn requires a FQDN.\n")
+        }
+        "fqdn" => {
+            let (proxy, server) = (&change.proxy.name, &change.server.name);
+            let text = format!("could not update {proxy}/{server} FQDN {BY}\n");
+            Answer::Message(Severity::Warning, text)
+        }
+        _ => Answer::error(
+            "'set server <srv>' only supports 'agent', 'health', 'state', 'weight', 'addr', 'fqdn' and 'check-port'.\n",
+        ),
+    })
+}
+
+fn set_state(word: &str, change: ServerChange<'_>) -> Answer {
+    match word {
+        "ready" => change.ready(),
+        "drain" => change.drain(),
+        "maint" => change.maintain(),
+        _ => {
+            let text = "'set server <srv> state' expects 'ready', 'drain' and 'maint'.\n";
+            return Answer::error(text);
+        }
+    }
+    Answer::Done
+}
+
+fn set_health(word: &str, change: ServerChange<'_>) -> Answer {
+    let state = match word {
+        "up" => Operational::Running,
+        "stopping" => Operational::Stopping,
+        "down" => Operational::Stopped,
+        _ => {
+            let text = "'set server <srv> health' expects 'up', 'stopping', or 'down'.\n";
+            return Answer::error(text);
+        }
+    };
+    change.force_health(state, FROM_CLI);
+    Answer::Done
+}
+
+/// `addr <ip> [port <port>]`
+fn set_address(context: &CommandContext<'_>, server: &Server) -> Answer {
+    let warn = |text: String| Answer::Message(Severity::Warning, text);
+    let word = context.arg(2);
+    if word.is_empty() {
+        return Answer::error(
+            "set server <b>/<s> addr requires an address and optionally a port.\n",
+        );
+    }
+    let Ok(ip) = word.parse::<IpAddr>() else {
+        return warn(format!("Invalid addr '{word}' {BY}\n"));
+    };
+    let (before, port_before) = match **server.status.address.load() {
+        ServerAddress::Inet(address) => (Some(address.ip()), address.port()),
+        _ => (None, 0),
+    };
+    let mut text = match before {
+        Some(old) if old == ip => "no need to change the addr".to_owned(),
+        Some(old) => format!("IP changed from '{old}' to '{ip}'"),
+        None => format!("IP changed from '-' to '{ip}'"),
+    };
+    let mut port = port_before;
+    if context.arg(3) == "port" {
+        match new_port(context.arg(4), port_before) {
+            Ok(new) if new == port_before => text.push_str(", no need to change the port"),
+            Ok(new) => {
+                text.push_str(&format!(", port changed from '{port_before}' to '{new}'"));
+                port = new;
+            }
+            Err(reason) => {
+                text.push_str(", ");
+                text.push_str(&reason);
+            }
+        }
+    }
+    let address = ServerAddress::Inet(SocketAddr::new(ip, port));
+    if **server.status.address.load() != address {
+        server.status.address.store(Arc::new(address));
+        server.status.generation.fetch_add(1, Relaxed);
+        server.pool.clear();
+    }
+    warn(format!("{text} {BY}\n"))
+}
+
+fn new_port(word: &str, _: u16) -> Result<u16, String> {
+    if word.starts_with(['+', '-']) {
+        return Err("can't change <port> to port map because it is incompatible with current health check port configuration (use 'port' statement from the 'server' directive.".to_owned());
+    }
+    word.parse().map_err(|_| format!("problem converting port '{word}' to an int"))
+}
+
+/// Reads `<weight>` or `<weight>%`, relative to the configured one; HAProxy's message otherwise.
+fn parse_weight(word: &str, change: ServerChange<'_>) -> Result<u32, &'static str> {
+    if word.is_empty() {
+        return Err("Require <weight> or <weight%>.\n");
+    }
+    let initial = change.server.status.initial_weight.load(Relaxed);
+    let (number, relative) = match word.strip_suffix('%') {
+        Some(number) => (number, true),
+        None => (word, false),
+    };
+    let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+    let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+    if count == 0 {
+        return Err("Empty weight string empty or preceded by garbage");
+    }
+    if count < digits.len() {
+        return Err("Trailing garbage in weight string");
+    }
+    let value: i64 = number.parse().unwrap_or(i64::MAX);
+    if relative && value < 0 {
+        return Err("Relative weight must be positive.\n");
+    }
+    if !relative && !(0..=256).contains(&value) {
+        return Err("Absolute weight can only be between 0 and 256 inclusive.\n");
+    }
+    let weight = if relative {
+        u32::try_from(i64::from(initial).saturating_mul(value) / 100).unwrap_or(u32::MAX).min(256)
+    } else {
+        u32::try_from(value).unwrap_or(0)
+    };
+    if is_static(change.proxy) && weight != 0 && weight != initial {
+        return Err(
+            "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n",
+        );
+    }
+    Ok(weight)
+}
+
+/// Whether the backend's algorithm cannot change weights while it runs.
+fn is_static(proxy: &Proxy) -> bool {
+    proxy.backend.as_ref().is_some_and(|backend| backend.algorithm == "static-rr")
+}
+
+fn set_weight_of(word: &str, change: ServerChange<'_>) -> Answer {
+    match parse_weight(word, change) {
+        Ok(weight) => {
+            change.set_weight(weight);
+            Answer::Done
+        }
+        Err(text) => Answer::error(text),
+    }
+}
+
+fn set_weight(context: &mut CommandContext<'_>) -> Answer {
+    with_server(context, |context, change| set_weight_of(context.arg(1), change))
+}
+
+fn get_weight(context: &mut CommandContext<'_>) -> Answer {
+    with_server(context, |_, change| {
+        let status = &change.server.status;
+        let initial = status.initial_weight.load(Relaxed);
+        Answer::text(format!("{} (initial {initial})\n", status.weight()))
+    })
+}
+
+fn set_maxconn(context: &mut CommandContext<'_>) -> Answer {
+    with_server(context, |context, change| {
+        let word = context.arg(1);
+        if word.is_empty() {
+            return Answer::error("Require <maxconn>.\n");
+        }
+        let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 {
+            return Answer::error("maxconn string empty or preceded by garbage");
+        }
+        if digits < word.len() {
+            return Answer::error("Trailing garbage in maxconn string");
+        }
+        let maxconn = word.parse().unwrap_or(u32::MAX);
+        change.server.status.maxconn.store(maxconn, Relaxed);
+        wake(change);
+        Answer::Done
+    })
+}
+
+/// Gives the slots that a higher `maxconn` opens to requests that wait.
+fn wake(change: ServerChange<'_>) {
+    let server = change.server;
+    while server.has_room() && server.queue.give(server.index) {}
+}
+
+fn enable_health(context: &mut CommandContext<'_>, enabled: bool) -> Answer {
+    with_server(context, |_, change| {
+        let mut health = change.server.status.health.lock();
+        health.enabled = enabled && health.configured;
+        Answer::Done
+    })
+}
+
+const ADMIN: Command = Command { level: Level::Admin, status: Status::Works, ..Command::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    commands: &[
+        Command {
+            name: "disable agent",
+            args: "<backend>/<server>",
+            help: "disable agent  : disable agent checks (use 'set server' instead)",
+            doc: "Stops asking the server's agent.",
+            examples: &["disable agent app/web1"],
+            run: |context| with_server(context, |_, _| Answer::Done),
+            ..ADMIN
+        },
+        Command {
+            name: "disable health",
+            args: "<backend>/<server>",
+            help: "disable health : disable health checks (use 'set server' instead)",
+            doc: "Stops checking the server.",
+            examples: &["disable health app/web1"],
+            run: |context| enable_health(context, false),
+            ..ADMIN
+        },
+        Command {
+            name: "disable server",
+            args: "<backend>/<server>",
+            help: "disable server : disable a server for maintenance (use 'set server' instead)",
+            doc: "Puts the server into maintenance.",
+            examples: &["disable server app/web1"],
+            run: |context| with_server(context, |_, change| set_state("maint", change)),
+            ..ADMIN
+        },
+        Command {
+            name: "enable agent",
+            args: "<backend>/<server>",
+            help: "enable agent   : enable agent checks (use 'set server' instead)",
+            doc: "Asks the server's agent again.",
+            examples: &["enable agent app/web1"],
+            run: |context| {
+                with_server(context, |_, _| {
+                    Answer::error("Agent was not configured on this server, cannot enable.\n")
+                })
+            },
+            ..ADMIN
+        },
+        Command {
+            name: "enable health",
+            args: "<backend>/<server>",
+            help: "enable health  : enable health checks (use 'set server' instead)",
+            doc: "Checks the server again.",
+            examples: &["enable health app/web1"],
+            run: |context| enable_health(context, true),
+            ..ADMIN
+        },
+        Command {
+            name: "enable server",
+            args: "<backend>/<server>",
+            help: "enable server  : enable a disabled server (use 'set server' instead)",
+            doc: "Ends the server's maintenance.",
+            examples: &["enable server app/web1"],
+            run: |context| with_server(context, |_, change| set_state("ready", change)),
+            ..ADMIN
+        },
+        Command {
+            name: "set maxconn server",
+            args: "<backend>/<server> <value>",
+            help: "set maxconn server : change a server's maxconn setting",
+            doc: "How many requests the server is given at once.",
+            examples: &["set maxconn server app/web1 100"],
+            run: set_maxconn,
+            ..ADMIN
+        },
+        Command {
+            name: "set server",
+            args: "<backend>/<server> { addr <ip> [port <port>] | health <state> | state <state> | weight <weight>[%] }",
+            help: "set server     : change a server's state, weight or address",
+            doc: "Changes where a server is, whether it is up, whether it is used, or its weight.",
+            examples: &["set server app/web1 state drain", "set server app/web1 weight 50%"],
+            run: set_server,
+            ..ADMIN
+        },
+        Command {
+            name: "get weight",
+            args: "<backend>/<server>",
+            help: "get weight     : report a server's current weight",
+            doc: "The server's weight, and the one in the configuration.",
+            examples: &["get weight app/web1"],
+            level: Level::User,
+            run: get_weight,
+            ..ADMIN
+        },
+        Command {
+            name: "set weight",
+            args: "<backend>/<server> <weight>[%]",
+            help: "set weight     : change a server's weight (deprecated)",
+            doc: "Changes the server's weight, absolutely or relative to the configured one.",
+            examples: &["set weight app/web1 50%"],
+            run: set_weight,
+            ..ADMIN
+        },
+    ],
+    ..Part::NONE
+};
