@@ -144,6 +144,8 @@ impl Compiler<'_> {
             http_response: self.rule_set(spec, RuleSets::HTTP_RESPONSE, &acls),
             http_after_response: self.rule_set(spec, RuleSets::HTTP_AFTER_RESPONSE, &acls),
             switching: Vec::new(),
+            redirects: self.rule_list(spec.rules.redirects.iter(), &acls),
+            captures: spec.rules.captures.clone(),
             acls,
         }
     }
@@ -154,8 +156,16 @@ impl Compiler<'_> {
         set: RuleSets,
         acls: &[Arc<condition::Acl>],
     ) -> Vec<Rule> {
+        self.rule_list(spec.rules.of(set), acls)
+    }
+
+    fn rule_list<'r>(
+        &mut self,
+        specs: impl Iterator<Item = &'r rules::RuleSpec>,
+        acls: &[Arc<condition::Acl>],
+    ) -> Vec<Rule> {
         let mut list = Vec::new();
-        for rule in spec.rules.of(set) {
+        for rule in specs {
             match self.rule(rule, acls) {
                 Ok(rule) => list.push(rule),
                 Err(diagnostic) => self.diagnostics.push(diagnostic),

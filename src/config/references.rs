@@ -16,8 +16,6 @@ pub struct References {
     pub servers: Vec<(String, Place)>,
     /// Stick tables, with what HAProxy calls them in its message.
     pub tables: Vec<(&'static str, String, Place)>,
-    /// How many capture slots there are, for requests and for responses.
-    pub capture_slots: (usize, usize),
     /// Caches of `cache-use`, `cache-store` and `filter cache`.
     pub caches: Vec<(String, Place)>,
     /// FastCGI applications.

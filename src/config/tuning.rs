@@ -921,15 +921,6 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "tune.http.logurilen",
-            args: "<number>",
-            doc: "How much of a target is logged.",
-            examples: &["tune.http.logurilen 1024"],
-            status: Status::Planned,
-            parse: some_count,
-            ..GLOBAL
-        },
-        Keyword {
             name: "tune.idle-pool.shared",
             args: "{ on | off }",
             doc: "Whether threads take idle server connections from each other.",

@@ -201,6 +201,26 @@ impl LogFormat {
         }
     }
 
+    /// Lets `use_it` see what the format says about a stream; the text's memory is used again.
+    pub fn with_text<R>(
+        &self,
+        stream: &mut Stream<'_>,
+        phase: Phase,
+        use_it: impl FnOnce(&mut Stream<'_>, &[u8]) -> R,
+    ) -> R {
+        thread_local! {
+            static TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+        }
+        let mut text = TEXT.take();
+        text.clear();
+        if let Some(context) = LogContext::of_stream(stream, phase) {
+            self.write(&context, &mut text);
+        }
+        let result = use_it(stream, &text);
+        TEXT.set(text);
+        result
+    }
+
     /// Names in it whose effect is not built yet.
     pub fn planned(&self) -> Vec<String> {
         let mut names = Vec::new();

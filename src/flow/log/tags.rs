@@ -7,6 +7,7 @@ use crate::config::proxy::Mode;
 use crate::flow::log::format::{LogContext, Options};
 use crate::flow::log::timers::Timers;
 use crate::flow::log::{date, escape};
+use crate::flow::rules::capture::Values;
 use crate::flow::session::{Address, Stream};
 use crate::state::server_status::ServerAddress;
 use crate::state::world::{Proxy, Server};
@@ -198,24 +199,23 @@ fn query(c: &Context<'_>, options: Options, out: &mut Out) {
     escape::quoted(out, options, &escape::URI, part);
 }
 
-type Captured = Vec<Option<Vec<u8>>>;
+/// The values of the first `count` slots.
+fn slots(values: &Values, count: usize) -> impl Iterator<Item = Option<&[u8]>> {
+    (0..count).map(|index| values.get(index)?.as_deref())
+}
 
-/// `{first|second}`
-fn captured(options: Options, out: &mut Out, values: &Captured) {
-    if values.is_empty() {
+/// `{first|second}`; nothing without slots.
+fn captured(options: Options, out: &mut Out, values: &Values, count: usize) {
+    if count == 0 {
         return;
     }
     let quote = options.has(Options::QUOTE);
     if quote {
         out.push(b'"');
     }
-    out.push(b'{');
-    for (at, value) in values.iter().enumerate() {
-        if at > 0 {
-            out.push(b'|');
-        }
-        let value = value.as_deref().unwrap_or_default();
-        escape::encode(out, options, b'#', &escape::HEADER, value);
+    for (at, value) in slots(values, count).enumerate() {
+        out.push(if at > 0 { b'|' } else { b'{' });
+        escape::encode(out, options, b'#', &escape::HEADER, value.unwrap_or_default());
     }
     out.push(b'}');
     if quote {
@@ -224,8 +224,8 @@ fn captured(options: Options, out: &mut Out, values: &Captured) {
 }
 
 /// `first second`
-fn captured_list(options: Options, out: &mut Out, values: &Captured) {
-    for (at, value) in values.iter().enumerate() {
+fn captured_list(options: Options, out: &mut Out, values: &Values, count: usize) {
+    for (at, value) in slots(values, count).enumerate() {
         if at > 0 {
             out.push(b' ');
         }
@@ -237,15 +237,15 @@ fn captured_list(options: Options, out: &mut Out, values: &Captured) {
     }
 }
 
-fn request_captures(c: &Context<'_>, write: impl FnOnce(&Captured)) {
+fn request_captures(c: &Context<'_>, write: impl FnOnce(&Values, usize)) {
     if let Some(stream) = c.stream {
-        write(&stream.captures.borrow().0);
+        write(&stream.captures.borrow().0, c.frontend.rules.captures.request.len());
     }
 }
 
-fn response_captures(c: &Context<'_>, write: impl FnOnce(&Captured)) {
+fn response_captures(c: &Context<'_>, write: impl FnOnce(&Values, usize)) {
     if let Some(stream) = c.stream {
-        write(&stream.captures.borrow().1);
+        write(&stream.captures.borrow().1, c.frontend.rules.captures.response.len());
     }
 }
 
@@ -447,16 +447,16 @@ const VARIABLES: &[LogVariable] = &[
     row("fp", "The port the client connected to.", frontend_port),
     row("ft", "The frontend's name, with a ~ for TLS.", frontend_transport),
     row("hr", "Captured request headers, in braces.", |c, o, out| {
-        request_captures(c, |values| captured(o, out, values));
+        request_captures(c, |values, count| captured(o, out, values, count));
     }),
     row("hrl", "Captured request headers, as a list.", |c, o, out| {
-        request_captures(c, |values| captured_list(o, out, values));
+        request_captures(c, |values, count| captured_list(o, out, values, count));
     }),
     row("hs", "Captured response headers, in braces.", |c, o, out| {
-        response_captures(c, |values| captured(o, out, values));
+        response_captures(c, |values, count| captured(o, out, values, count));
     }),
     row("hsl", "Captured response headers, as a list.", |c, o, out| {
-        response_captures(c, |values| captured_list(o, out, values));
+        response_captures(c, |values, count| captured_list(o, out, values, count));
     }),
     row("lc", "The frontend's log lines so far.", |c, o, out| {
         number(out, o, c.frontend.log.count(), 4);
@@ -529,13 +529,13 @@ mod tests {
     fn captures_in_braces_and_as_a_list() {
         let values = vec![Some(b"a|b".to_vec()), None, Some(Vec::new())];
         let mut out = Vec::new();
-        captured(Options::default(), &mut out, &values);
+        captured(Options::default(), &mut out, &values, 3);
         assert_eq!(out, b"{a#7Cb||}");
         out.clear();
-        captured_list(Options::default(), &mut out, &values);
-        assert_eq!(out, b"a#7Cb - ");
+        captured_list(Options::default(), &mut out, &values, 4);
+        assert_eq!(out, b"a#7Cb -  -");
         out.clear();
-        captured_list(Options::QUOTE, &mut out, &values);
+        captured_list(Options::QUOTE, &mut out, &values, 3);
         assert_eq!(out, b"\"a#7Cb\" \"\" \"\"");
     }
 

@@ -1,18 +1,192 @@
-//! Captures: parts of requests and responses kept for log lines (manual 4.2, "capture" and
-//! "declare capture").
+//! Captures: values kept for log lines (manual 4.2 "capture request header", "declare capture",
+//! "http-request capture"). Slots are declared on frontends; rules and headers fill them in.
 
-use crate::catalog::{Keyword, Part};
+use std::sync::Arc;
+
+use crate::catalog::{ActionRow, Keyword, Part, Status};
 use crate::config::args::{Line, Parsed, parse_lenient};
+use crate::config::compile::Compiler;
+use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
+use crate::flow::http::message::Message;
+use crate::flow::log::format::Purpose;
+use crate::flow::phase::Phase;
+use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
+use crate::flow::session::Stream;
+use crate::sample::expr::Expr;
+use crate::sample::valid;
+use crate::sample::value::Type;
 
-fn header(line: &mut Line<'_>) -> Parsed {
-    let side = line.keyword.name.rsplit_once(' ').map_or("", |(side, _)| side);
-    let expects = format!("'{side}' expects 'header' <header_name> 'len' <len>.");
-    let complete = line.word().is_some() && line.accept("len") && line.word().is_some();
-    if !complete {
-        return Err(line.alert(expects));
+/// A place for one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slot {
+    /// The header it is taken from, in lower case; `None` when only rules fill it in.
+    pub header: Option<Vec<u8>>,
+    /// Bytes that are kept.
+    pub length: usize,
+}
+
+/// The slots of a frontend, as written.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CapturesSpec {
+    /// Of requests.
+    pub request: Vec<Slot>,
+    /// Of responses.
+    pub response: Vec<Slot>,
+}
+
+/// The slots of a running frontend.
+pub type Captures = CapturesSpec;
+
+/// Values by slot; the list is as long as the last slot that was filled in needs.
+pub type Values = Vec<Option<Vec<u8>>>;
+
+fn put(values: &mut Values, index: usize, slot: &Slot, value: &[u8]) {
+    if values.len() <= index {
+        values.resize(index + 1, None);
     }
-    line.end()
+    if let Some(place) = values.get_mut(index) {
+        *place = Some(value.get(..slot.length).unwrap_or(value).to_vec());
+    }
+}
+
+/// Takes what is declared from a head; of several headers the last one.
+fn take(slots: &[Slot], message: &Message, values: &mut Values) {
+    for (index, slot) in slots.iter().enumerate() {
+        let Some(header) = &slot.header else { continue };
+        if let Some(value) = message.values(header).next_back() {
+            put(values, index, slot, value);
+        }
+    }
+}
+
+/// Fills in the slots of request headers. Called once the request's head was parsed.
+pub fn request_headers(stream: &Stream<'_>) {
+    if let Some(proxy) = stream.frontend().filter(|p| !p.rules.captures.request.is_empty()) {
+        take(&proxy.rules.captures.request, &stream.request, &mut stream.captures.borrow_mut().0);
+    }
+}
+
+/// Fills in the slots of response headers. Called once the server's response's head was parsed.
+pub fn response_headers(stream: &Stream<'_>) {
+    if let Some(proxy) = stream.frontend().filter(|p| !p.rules.captures.response.is_empty()) {
+        take(&proxy.rules.captures.response, &stream.response, &mut stream.captures.borrow_mut().1);
+    }
+}
+
+/// `capture EXPRESSION`
+#[derive(Debug, Clone)]
+struct Capture {
+    expr: Expr,
+    slot: usize,
+    response: bool,
+}
+
+impl Action for Capture {
+    fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+        let context = stream.sample_context(phase);
+        let value = self.expr.eval(&context).and_then(|value| value.cast(Type::Str));
+        let slots = stream.frontend().map(|p| &p.rules.captures);
+        if let (Some(value), Some(slots)) = (value, slots) {
+            let mut captures = stream.captures.borrow_mut();
+            let (values, slots) = match self.response {
+                true => (&mut captures.1, &slots.response),
+                false => (&mut captures.0, &slots.request),
+            };
+            if let Some(slot) = slots.get(self.slot) {
+                put(values, self.slot, slot, &value.to_text());
+            }
+        }
+        Verdict::Continue
+    }
+}
+
+/// A `capture … id N` whose slot is looked for once the whole section was read.
+#[derive(Debug)]
+struct ById {
+    capture: Capture,
+    proxy: String,
+    directive: &'static str,
+}
+
+impl ActionSpec for ById {
+    fn compile(&self, compiler: &mut Compiler<'_>) -> Result<Arc<dyn Action>, Diagnostic> {
+        let owner = compiler.spec.proxies.iter().find(|p| p.name == self.proxy);
+        let slots = owner.filter(|p| p.kind.has_frontend()).map(|p| &p.rules.captures);
+        let count = slots.map(|s| match self.capture.response {
+            true => s.response.len(),
+            false => s.request.len(),
+        });
+        let slot = self.capture.slot;
+        if count.is_some_and(|count| slot >= count) {
+            let (proxy, directive) = (&self.proxy, self.directive);
+            return Err(Diagnostic::alert(
+                None,
+                format!(
+                    "Proxy '{proxy}': unable to find capture id '{slot}' referenced by {directive} capture rule."
+                ),
+            ));
+        }
+        Ok(Arc::new(self.capture.clone()))
+    }
+}
+
+fn action(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
+    let response = line.rule_set == RuleSets::HTTP_RESPONSE;
+    let usage = match response {
+        true => "expects <expression> id <idx>",
+        false => "expects <expression> [ 'len' <length> | id <idx> ]",
+    };
+    let words = (line.words.word(), line.words.word(), line.words.word());
+    let (Some(text), Some(how), Some(number)) = words else {
+        return Err(line.rule_error(usage));
+    };
+    let expr = Expr::parse(&text.str()).map_err(|e| line.rule_error(e))?;
+    if !valid::at_any(expr.fetch, &Purpose::rule(line.rule_set, &line.proxy).places) {
+        return Err(line.rule_error(format!(
+            "fetch method '{text}' extracts information from '{}', none of which is available here",
+            valid::needs(expr.fetch)
+        )));
+    }
+    line.planned.extend(expr.planned().map(str::to_owned));
+    match how.bytes() {
+        b"len" if !response => {
+            if !line.proxy.kind.has_frontend() {
+                let name = &line.proxy.name;
+                return Err(line.rule_error(format!("proxy '{name}' has no frontend capability")));
+            }
+            let length = usize::try_from(parse_lenient(number.bytes())).ok().filter(|l| *l > 0);
+            let length = length.ok_or_else(|| line.rule_error("length must be > 0"))?;
+            let slot = line.captures.request.len();
+            line.captures.request.push(Slot { header: None, length });
+            Ok(Box::new(Capture { expr, slot, response }))
+        }
+        b"id" => {
+            let slot = number.str().parse();
+            let slot = slot.map_err(|_| line.rule_error(format!("cannot parse id '{number}'")))?;
+            let capture = Capture { expr, slot, response };
+            let directive = line.rule_set.name();
+            Ok(Box::new(ById { capture, proxy: line.proxy.name.clone(), directive }))
+        }
+        _ if response => Err(line.rule_error(format!("expects 'id', found '{how}'"))),
+        _ => Err(line.rule_error(format!("expects 'len' or 'id', found '{how}'"))),
+    }
+}
+
+/// `capture request header NAME len N` and the same for responses.
+fn header(line: &mut Line<'_>) -> Parsed {
+    let response = line.keyword.name == "capture response header";
+    let direction = if response { "response" } else { "request" };
+    let usage = format!("'capture {direction}' expects 'header' <header_name> 'len' <len>.");
+    let name = line.required(&usage)?.bytes().to_ascii_lowercase();
+    if !line.accept("len") {
+        return Err(line.alert(usage));
+    }
+    let length = parse_lenient(line.required(&usage)?.bytes());
+    line.end()?;
+    let slot = Slot { header: Some(name), length: usize::try_from(length).unwrap_or(0) };
+    slots(line, response).push(slot);
+    Ok(())
 }
 
 fn cookie(line: &mut Line<'_>) -> Parsed {
@@ -23,30 +197,41 @@ fn cookie(line: &mut Line<'_>) -> Parsed {
     line.end()
 }
 
+fn slots<'a>(line: &'a mut Line<'_>, response: bool) -> &'a mut Vec<Slot> {
+    let captures = &mut line.proxy().rules.captures;
+    if response { &mut captures.response } else { &mut captures.request }
+}
+
+/// `declare capture { request | response } len N`
 fn declare(line: &mut Line<'_>) -> Parsed {
-    let side = line.word().map(|w| w.str()).unwrap_or_default();
-    if side != "request" && side != "response" {
-        return Err(line.alert("'declare capture' requires a direction ('request' or 'response')"));
-    }
+    let response = match line.word().map(|w| w.bytes()) {
+        Some(b"request") => false,
+        Some(b"response") => true,
+        _ => {
+            return Err(
+                line.alert("'declare capture' requires a direction ('request' or 'response')")
+            );
+        }
+    };
     if !line.accept("len") {
         return Err(line.alert("'declare capture' requires a capture length ('len')"));
     }
-    let length = line.required(
-        "'declare capture': 'len' requires a numeric value that represents the capture length",
-    )?;
-    if parse_lenient(length.bytes()) <= 0 {
-        return Err(line.alert("length must be > 0"));
-    }
-    let slots = &mut line.proxy().references.capture_slots;
-    match &*side {
-        "request" => slots.0 += 1,
-        _ => slots.1 += 1,
-    }
+    let number =
+        "'declare capture': 'len' requires a numeric value that represents the capture length";
+    let word = line.required(number)?;
+    let length = usize::try_from(parse_lenient(word.bytes())).ok().filter(|l| *l > 0);
+    let length = length.ok_or_else(|| line.alert("length must be > 0"))?;
+    line.end()?;
+    slots(line, response).push(Slot { header: None, length });
     Ok(())
 }
 
-const CAPTURE: Keyword =
-    Keyword { sections: Sections::FRONTEND.and(Sections::LISTEN), ..Keyword::NEW };
+const CAPTURE: Keyword = Keyword {
+    sections: Sections::FRONTEND.and(Sections::LISTEN),
+    status: Status::Works,
+    parse: header,
+    ..Keyword::NEW
+};
 
 /// The rows of this family.
 pub const PART: Part = Part {
@@ -54,41 +239,62 @@ pub const PART: Part = Part {
         Keyword {
             name: "capture cookie",
             args: "<name> len <length>",
-            doc: "Keeps a cookie of the request and of the response for the log.",
-            examples: &["capture cookie SESSION len 32"],
+            doc: "Keeps a cookie of request and response for log lines.",
+            examples: &["capture cookie ASPSESSION len 32"],
+            status: Status::Planned,
             parse: cookie,
             ..CAPTURE
         },
         Keyword {
             name: "capture request header",
             args: "<name> len <length>",
-            doc: "Keeps a request header for the log.",
-            examples: &["capture request header Host len 64"],
-            parse: |line| {
-                line.proxy().references.capture_slots.0 += 1;
-                header(line)
-            },
+            doc: "Keeps a request header for log lines.",
+            examples: &["capture request header Host len 15"],
             ..CAPTURE
         },
         Keyword {
             name: "capture response header",
             args: "<name> len <length>",
-            doc: "Keeps a response header for the log.",
-            examples: &["capture response header Server len 64"],
-            parse: |line| {
-                line.proxy().references.capture_slots.1 += 1;
-                header(line)
-            },
+            doc: "Keeps a response header for log lines.",
+            examples: &["capture response header Content-length len 9"],
             ..CAPTURE
         },
         Keyword {
             name: "declare capture",
-            args: "[ request | response ] len <length>",
-            doc: "Makes a slot that rules capture into.",
-            examples: &["declare capture request len 64"],
+            args: "{ request | response } len <length>",
+            doc: "Declares a slot for what capture rules keep.",
+            examples: &["declare capture request len 40"],
             parse: declare,
             ..CAPTURE
         },
     ],
+    actions: &[ActionRow {
+        name: "capture",
+        rule_sets: RuleSets::HTTP_REQUEST.and(RuleSets::HTTP_RESPONSE),
+        args: "<sample> [ len <length> | id <id> ]",
+        doc: "Keeps a sample for log lines, in a slot of its own or in a declared one.",
+        examples: &["capture src len 15"],
+        status: Status::Works,
+        parse: action,
+    }],
     ..Part::NONE
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::http::message::Version;
+
+    #[test]
+    fn the_last_header_is_kept_and_cut() {
+        let mut message = Message::default();
+        message.set_request_line(b"GET", b"/", Version::HTTP_11);
+        message.add(b"x-a", b"one");
+        message.add(b"x-a", b"second");
+        let slot = |header: Option<&[u8]>, length| Slot { header: header.map(Into::into), length };
+        let slots = [slot(None, 5), slot(Some(b"x-a"), 3), slot(Some(b"x-b"), 3)];
+        let mut values = Values::new();
+        take(&slots, &message, &mut values);
+        assert_eq!(values, [None, Some(b"sec".to_vec())]);
+    }
+}

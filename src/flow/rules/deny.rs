@@ -5,6 +5,8 @@ use crate::catalog::{ActionRow, Keyword, Part, Status};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 use crate::flow::phase::Phase;
+use crate::flow::response::error_page;
+use crate::flow::rules::reply::{self, Reply};
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict, rule_line};
 use crate::flow::session::Stream;
 
@@ -18,22 +20,48 @@ impl Action for Decide {
     }
 }
 
-/// `[ { status | deny_status } <code> ]`; other reply forms belong to `reply`.
-fn status(line: &mut ActionLine<'_, '_>, default: u16) -> Result<u16, Diagnostic> {
-    if !line.accept("deny_status") && !line.accept("status") {
-        return Ok(default);
-    }
-    let name = line.row.name;
-    let word = line.required(&format!("'{name}' expects <status_code> as argument."))?;
-    let code = word.str().parse().ok().filter(|c| (200..=599).contains(c));
-    code.ok_or_else(|| {
-        line.alert(format!("'{name}': status code '{word}' must be a number between 200 and 599."))
-    })
+/// `deny` or `tarpit` with a reply of its own.
+#[derive(Debug, Clone)]
+struct Refuse {
+    reply: Reply,
+    verdict: Verdict,
 }
 
-fn deny(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
-    let default = if line.rule_set == RuleSets::HTTP_RESPONSE { 502 } else { 403 };
-    Ok(Box::new(Decide(Verdict::Deny(status(line, default)?))))
+impl Action for Refuse {
+    fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+        self.reply.fill_in(stream, phase);
+        self.verdict
+    }
+}
+
+/// Reads what follows `deny` and `tarpit`. Nothing, or `deny_status` alone, means the proxy's page;
+/// otherwise it is a reply.
+fn refuse(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
+    let tarpit = line.row.name == "tarpit";
+    let mut status = match line.rule_set {
+        _ if tarpit => 500,
+        RuleSets::HTTP_RESPONSE => 502,
+        _ => 403,
+    };
+    if line.accept("deny_status") {
+        status = reply::read_status(line, "status")?;
+    }
+    let page = if tarpit { Verdict::Tarpit(status) } else { Verdict::Deny(status) };
+    if line.at_condition() {
+        if !error_page::STATUSES.contains(&status) {
+            return Err(line.rule_error(format!(
+                "status code '{status}' not handled by default with 'default-errorfiles' argument."
+            )));
+        }
+        return Ok(Box::new(Decide(page)));
+    }
+    let reply = reply::read(line, status)?;
+    Ok(match (reply.is_default_page(), tarpit) {
+        (true, true) => Box::new(Decide(Verdict::Tarpit(reply.status))),
+        (true, false) => Box::new(Decide(Verdict::Deny(reply.status))),
+        (false, true) => Box::new(Refuse { reply, verdict: Verdict::TarpitRefused }),
+        (false, false) => Box::new(Refuse { reply, verdict: Verdict::Refused }),
+    })
 }
 
 const ROW: ActionRow = ActionRow {
@@ -45,6 +73,9 @@ const ROW: ActionRow = ActionRow {
     status: Status::Works,
     parse: |_| Ok(Box::new(Decide(Verdict::Continue))),
 };
+
+/// The usage of `deny` and `tarpit`.
+const DENY_USAGE: &str = "[ { status | deny_status } <code> ] [ <reply> ]";
 
 const RULES: Keyword = Keyword {
     args: "<action> [<options>...] [ { if | unless } <condition> ]",
@@ -92,10 +123,10 @@ pub const PART: Part = Part {
         ActionRow {
             name: "deny",
             rule_sets: RuleSets::HTTP_REQUEST.and(RuleSets::HTTP_RESPONSE),
-            args: "[ { status | deny_status } <code> ]",
+            args: DENY_USAGE,
             doc: "Refuses: 403 for requests, 502 for responses, or the given status.",
             examples: &["deny", "deny deny_status 429"],
-            parse: deny,
+            parse: refuse,
             ..ROW
         },
         ActionRow {
@@ -107,10 +138,10 @@ pub const PART: Part = Part {
         },
         ActionRow {
             name: "tarpit",
-            args: "[ { status | deny_status } <code> ]",
+            args: DENY_USAGE,
             doc: "Holds the request for timeout tarpit, then answers 500 or the given status.",
             examples: &["tarpit"],
-            parse: |line| Ok(Box::new(Decide(Verdict::Tarpit(status(line, 500)?)))),
+            parse: refuse,
             ..ROW
         },
     ],

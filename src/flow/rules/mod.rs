@@ -5,8 +5,10 @@ pub mod capture;
 pub mod condition;
 pub mod deny;
 pub mod header;
+pub mod log_level;
 pub mod redirect;
 pub mod reply;
+pub mod start_line;
 pub mod switch;
 pub mod track;
 
@@ -22,6 +24,7 @@ use crate::config::outside::Outside;
 use crate::config::proxy::Mode;
 use crate::config::spec::{PlannedUse, ProxyKind};
 use crate::config::words::Word;
+use crate::flow::log::format::{LogFormat, Purpose};
 use crate::flow::phase::Phase;
 use crate::flow::session::Stream;
 use condition::{Acl, AclSpec, Condition, ConditionSpec};
@@ -88,8 +91,12 @@ pub enum Verdict {
     Reject,
     /// The connection is forgotten without telling the client.
     SilentDrop,
-    /// `Stream::response` and `Stream::response_body` hold our answer.
+    /// `Stream::response` and `Stream::reply_body` hold our answer.
     Answered,
+    /// Refused; `Stream::response` and `Stream::reply_body` hold the answer.
+    Refused,
+    /// Refused after `timeout tarpit`; `Stream::response` and `Stream::reply_body` hold the answer.
+    TarpitRefused,
     /// Something went wrong that must not: 500.
     Failed,
 }
@@ -129,6 +136,10 @@ pub struct ActionLine<'a, 'b> {
     pub outside: &'b mut dyn Outside,
     /// Where warnings go.
     pub diagnostics: &'b mut Diagnostics,
+    /// Names used in arguments whose effect is not built yet.
+    pub planned: Vec<String>,
+    /// The proxy's slots for captures; an action may add to them.
+    pub captures: capture::CapturesSpec,
 }
 
 /// The proxy that a rule stands in, as far as it has been read.
@@ -181,6 +192,18 @@ impl ActionLine<'_, '_> {
         ))
     }
 
+    /// An argument that is a log format.
+    pub fn format(&mut self, text: &[u8]) -> Result<LogFormat, Diagnostic> {
+        let purpose = Purpose::rule(self.rule_set, &self.proxy);
+        let (format, warnings) =
+            LogFormat::parse(text, &purpose).map_err(|e| self.rule_error(e))?;
+        self.planned.extend(format.planned());
+        for warning in warnings {
+            self.warn(warning);
+        }
+        Ok(format)
+    }
+
     /// Says something that does not refuse the configuration.
     pub fn warn(&mut self, text: impl AsRef<str>) {
         let warning = self.words.warning(text);
@@ -216,6 +239,10 @@ pub struct RulesSpec {
     pub sets: Vec<(u16, RuleSpec)>,
     /// `use_backend`, `default_backend`
     pub switching: switch::SwitchSpec,
+    /// `redirect`
+    pub redirects: Vec<RuleSpec>,
+    /// `capture`, `declare capture`
+    pub captures: capture::CapturesSpec,
 }
 
 impl RulesSpec {
@@ -255,6 +282,10 @@ pub struct Rules {
     pub switching: Vec<switch::Switch>,
     /// Named ACLs.
     pub acls: Vec<Arc<Acl>>,
+    /// `redirect`
+    pub redirects: Vec<Rule>,
+    /// `capture`, `declare capture`
+    pub captures: capture::Captures,
 }
 
 /// Runs a rule set; `Continue` when no rule ended it.
@@ -297,6 +328,7 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
     }
     let proxy = line.proxy();
     let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
+    let captures = std::mem::take(&mut proxy.rules.captures);
     let mut action_line = ActionLine {
         words: line.words.clone(),
         bracket,
@@ -305,10 +337,18 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
         proxy: owner,
         outside: line.outside,
         diagnostics: line.diagnostics,
+        planned: Vec::new(),
+        captures,
     };
     let action = (row.parse)(&mut action_line)?.into();
     let action_name = action_line.name();
+    let planned = std::mem::take(&mut action_line.planned);
+    let captures = std::mem::take(&mut action_line.captures);
     line.words = action_line.words;
+    line.proxy().rules.captures = captures;
+    for name in planned {
+        line.spec.note_planned(&name, line.words.place);
+    }
     if let Some(word) = line.peek()
         && !(*word == *"if" || *word == *"unless")
     {

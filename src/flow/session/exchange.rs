@@ -8,7 +8,7 @@ use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::options::KeepAlive;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
-use crate::flow::rules::{self, Verdict, track};
+use crate::flow::rules::{self, Verdict, capture, track};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, forward, reply};
@@ -26,17 +26,30 @@ pub struct Ending {
     pub silent: bool,
     /// The connection may live on after the page.
     pub keep: bool,
+    /// The answer is in `Stream::response` already, no page is needed.
+    pub answered: bool,
 }
 
 impl Ending {
     /// An error page, then the connection is closed.
     pub const fn page(status: u16, who: Who, when: When) -> Ending {
-        Ending { status, outcome: Outcome::new(who, when), silent: false, keep: false }
+        Ending {
+            status,
+            outcome: Outcome::new(who, when),
+            silent: false,
+            keep: false,
+            answered: false,
+        }
     }
 
     /// The connection is closed; the log shows this status.
     pub const fn silent(status: u16, who: Who, when: When) -> Ending {
         Ending { silent: true, ..Ending::page(status, who, when) }
+    }
+
+    /// What a rule has put into `Stream::response` is sent.
+    pub const fn answered(who: Who, when: When) -> Ending {
+        Ending { answered: true, ..Ending::page(0, who, when) }
     }
 
     /// The connection lives on after the page, if the client wants it to.
@@ -193,6 +206,7 @@ fn parse_head(
     stream.number = stream.session.thread.shared.number();
     count_request(stream);
     stream.framing = framing;
+    capture::request_headers(stream);
     Ok(())
 }
 
@@ -238,7 +252,13 @@ async fn request_rules(
         verdict => return Err(refused(stream, client, verdict, proxy.timeouts.tarpit).await),
     }
     let Some(page) = proxy.stats.as_ref().filter(|page| page.wants(stream)) else {
-        return Ok(None);
+        return match rules::run(&proxy.rules.redirects, stream, Phase::Request) {
+            Verdict::Answered => {
+                stream.outcome = Outcome::new(Who::Local, When::Request);
+                answer(stream, client).await.map(Some)
+            }
+            _ => Ok(None),
+        };
     };
     let body = collect_body(stream, client, proxy.timeouts.client).await?;
     match page.answer(stream, &body) {
@@ -267,11 +287,16 @@ async fn refused(
     }
     match verdict {
         Verdict::Deny(status) => Ending::page(status, Who::Proxy, When::Request).keeping(),
-        Verdict::Tarpit(status) => {
+        Verdict::Refused => Ending::answered(Who::Proxy, When::Request).keeping(),
+        Verdict::Tarpit(_) | Verdict::TarpitRefused => {
+            let (status, page) = match verdict {
+                Verdict::Tarpit(status) => (status, Ending::page(status, Who::Proxy, When::Tarpit)),
+                _ => (stream.response.status, Ending::answered(Who::Proxy, When::Tarpit)),
+            };
             // The time is over, or the client has gone: only the first comes with a page.
             let gone = client.timer.within(tarpit, closed(&mut client.socket)).await;
             match gone {
-                Err(_) => Ending::page(status, Who::Proxy, When::Tarpit),
+                Err(_) => page,
                 Ok(()) => Ending::silent(status, Who::Proxy, When::Tarpit),
             }
         }
@@ -394,7 +419,11 @@ async fn conclude(stream: &mut Stream<'_>, client: &mut Client, ending: Ending) 
         stream.status = ending.status;
         return After::Close;
     }
-    reply::error_page(stream, ending.status);
+    if ending.answered {
+        stream.status = stream.response.status;
+    } else {
+        reply::error_page(stream, ending.status);
+    }
     if stream.status == 0 {
         stream.status = ending.status;
         return After::Close;

@@ -17,7 +17,7 @@ use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::message::Version;
 use crate::flow::http::options::{ForwardFor, KeepAlive};
 use crate::flow::phase::Phase;
-use crate::flow::rules::{self, Verdict};
+use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::assign::{self, Link};
 use crate::flow::session::exchange::{Ending, after_response_rules};
 use crate::flow::session::http::After;
@@ -424,6 +424,7 @@ impl WayBack {
         count_response(stream);
         let upgraded = stream.status == 101
             || (stream.request.method() == b"CONNECT" && (200..300).contains(&stream.status));
+        capture::response_headers(stream);
         response_rules(stream)?;
         self.forward(stream, server, to_client, timer, framing, upgraded).await
     }
@@ -635,11 +636,17 @@ fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
     for index in stream.backend.into_iter().chain(frontend) {
         let Some(proxy) = world.proxies.get(index) else { continue };
         match rules::run(&proxy.rules.http_response, stream, Phase::Response) {
-            Verdict::Continue | Verdict::Allow | Verdict::Answered => {}
-            Verdict::Deny(status) | Verdict::Tarpit(status) => {
+            Verdict::Continue | Verdict::Allow => {}
+            Verdict::Answered => {
+                return Err(Ending::answered(Who::Local, When::Headers).keeping());
+            }
+            verdict @ (Verdict::Deny(_) | Verdict::Refused) => {
                 count_abort(stream, |c| &c.denied_responses);
                 stream.session.frontend_state().counters.denied_responses.inc();
-                return Err(Ending::page(status, Who::Proxy, When::Headers));
+                return Err(match verdict {
+                    Verdict::Deny(status) => Ending::page(status, Who::Proxy, When::Headers),
+                    _ => Ending::answered(Who::Proxy, When::Headers),
+                });
             }
             _ => return Err(Ending::page(500, Who::Proxy, When::Headers)),
         }

@@ -31,7 +31,7 @@ pub fn error_page(stream: &mut Stream<'_>, status: u16) {
 }
 
 /// An operator's page is a whole response; an empty file answers nothing.
-fn from_file(page: &[u8], response: &mut Message, body: &mut Vec<u8>) -> bool {
+pub fn from_file(page: &[u8], response: &mut Message, body: &mut Vec<u8>) -> bool {
     let limits = Limits { fields: 101, accept_invalid: true };
     let Some(length) = head::length(page, 0) else { return false };
     if head::parse_response(page.get(..length).unwrap_or_default(), limits, response).is_err() {

@@ -1,0 +1,264 @@
+//! Actions on a message's first line (manual 4.2 "http-request set-path" and its kin, "http-response
+//! set-status").
+
+use regex::bytes::Regex;
+
+use crate::catalog::{ActionRow, Part, Status};
+use crate::config::args::parse_lenient;
+use crate::config::diagnostic::Diagnostic;
+use crate::flow::http::message::Message;
+use crate::flow::log::format::LogFormat;
+use crate::flow::phase::Phase;
+use crate::flow::response::error_page;
+use crate::flow::rules::header::{arguments, replace};
+use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
+use crate::flow::session::Stream;
+use crate::sample::pattern::compile_regex;
+
+/// A part of the request line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum RequestPart {
+    Method,
+    Path,
+    PathAndQuery,
+    Query,
+    Uri,
+}
+
+impl RequestPart {
+    /// The part that an action's name speaks of.
+    fn of_action(name: &str) -> RequestPart {
+        match name {
+            "set-method" => RequestPart::Method,
+            "set-path" | "replace-path" => RequestPart::Path,
+            "set-pathq" | "replace-pathq" => RequestPart::PathAndQuery,
+            "set-query" => RequestPart::Query,
+            _ => RequestPart::Uri,
+        }
+    }
+
+    /// The present text; a target without a path has an empty one.
+    fn get(self, request: &Message) -> &[u8] {
+        match self {
+            RequestPart::Method => request.method(),
+            RequestPart::Path => request.path().unwrap_or_default(),
+            RequestPart::PathAndQuery => request.path_and_query().unwrap_or_default(),
+            RequestPart::Query => request.query().unwrap_or_default(),
+            RequestPart::Uri => request.target(),
+        }
+    }
+
+    /// Changes it; what stands before and behind it in the target stays.
+    fn set(self, request: &mut Message, text: &[u8]) {
+        let target = request.target();
+        let path_at = target.len() - request.path_and_query().map_or(0, <[u8]>::len);
+        let path_end = path_at + request.path().map_or(0, <[u8]>::len);
+        let (before, query) = match self {
+            RequestPart::Method => return request.set_method(text),
+            RequestPart::Uri => return request.set_target(text),
+            RequestPart::Path => (target.get(..path_at), target.get(path_end..)),
+            RequestPart::PathAndQuery => (target.get(..path_at), None),
+            RequestPart::Query => (target.get(..path_end), None),
+        };
+        let mut new = before.unwrap_or_default().to_vec();
+        if self == RequestPart::Query {
+            new.push(b'?');
+        }
+        new.extend_from_slice(text);
+        new.extend_from_slice(query.unwrap_or_default());
+        request.set_target(&new);
+    }
+}
+
+/// `set-method`, `set-path` …
+#[derive(Debug, Clone)]
+struct Set {
+    part: RequestPart,
+    text: LogFormat,
+}
+
+impl Action for Set {
+    fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+        self.text.with_text(stream, phase, |stream, text| {
+            self.part.set(&mut stream.request, text);
+        });
+        Verdict::Continue
+    }
+}
+
+/// `replace-path`, `replace-pathq`, `replace-uri`
+#[derive(Debug, Clone)]
+struct Replace {
+    part: RequestPart,
+    regex: Regex,
+    template: LogFormat,
+}
+
+impl Action for Replace {
+    fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+        self.template.with_text(stream, phase, |stream, template| {
+            let new = replace(&self.regex, template, self.part.get(&stream.request));
+            if let Some(new) = new {
+                self.part.set(&mut stream.request, &new);
+            }
+        });
+        Verdict::Continue
+    }
+}
+
+/// `set-status`
+#[derive(Debug, Clone)]
+struct SetStatus {
+    status: u16,
+    reason: Option<Vec<u8>>,
+}
+
+impl Action for SetStatus {
+    fn run(&self, stream: &mut Stream<'_>, _: Phase) -> Verdict {
+        let usual = error_page::reason(self.status).as_bytes();
+        let reason = self.reason.as_deref().unwrap_or(usual);
+        let version = stream.response.version;
+        stream.response.set_status_line(version, self.status, reason);
+        stream.status = self.status;
+        Verdict::Continue
+    }
+}
+
+fn set(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
+    let words = arguments(line, 1, "expects exactly 1 argument <format>")?;
+    let text = line.format(words.first().copied().unwrap_or_default())?;
+    Ok(Box::new(Set { part: RequestPart::of_action(line.row.name), text }))
+}
+
+fn replace_line(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
+    let message = "expects exactly 2 arguments <match-regex> and <replace-format>";
+    let words = arguments(line, 2, message)?;
+    let [regex, template] = words.as_slice() else { return Err(line.rule_error(message)) };
+    let regex = compile_regex(&String::from_utf8_lossy(regex), false)
+        .map_err(|e| line.rule_error(format!("failed to parse the regex : {e}")))?;
+    let template = line.format(template)?;
+    Ok(Box::new(Replace { part: RequestPart::of_action(line.row.name), regex, template }))
+}
+
+fn set_status(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
+    let Some(word) = line.words.word().filter(|w| !w.is_empty()) else {
+        return Err(
+            line.rule_error("expects 1 argument: <status>; or 3 arguments: <status> reason <fmt>")
+        );
+    };
+    let status =
+        u16::try_from(parse_lenient(word.bytes())).ok().filter(|s| (100..=999).contains(s));
+    let Some(status) = status else {
+        return Err(line.rule_error("expects an integer status code between 100 and 999"));
+    };
+    // `reason` without a text is left for the condition to stumble over.
+    let mut ahead = line.words.clone();
+    let reason = match ahead.accept("reason") {
+        true => ahead.word().map(|w| w.bytes().to_vec()),
+        false => None,
+    };
+    if reason.is_some() {
+        line.words = ahead;
+    }
+    Ok(Box::new(SetStatus { status, reason }))
+}
+
+const SET: ActionRow = ActionRow {
+    name: "",
+    rule_sets: RuleSets::HTTP_REQUEST,
+    args: "<format>",
+    doc: "",
+    examples: &[],
+    status: Status::Works,
+    parse: set,
+};
+
+const REPLACE: ActionRow =
+    ActionRow { args: "<match-regex> <replace-format>", parse: replace_line, ..SET };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    actions: &[
+        ActionRow {
+            name: "replace-path",
+            doc: "Puts the format, with the groups that matched, in the place of a path that matches.",
+            examples: &["replace-path /old/(.*) /new/\\1"],
+            ..REPLACE
+        },
+        ActionRow {
+            name: "replace-pathq",
+            doc: "The same for path and query together.",
+            examples: &["replace-pathq /old/(.*) /new/\\1"],
+            ..REPLACE
+        },
+        ActionRow {
+            name: "replace-uri",
+            doc: "The same for the whole target.",
+            examples: &["replace-uri ^http://(.*) https://\\1"],
+            ..REPLACE
+        },
+        ActionRow {
+            name: "set-method",
+            doc: "Changes the method.",
+            examples: &["set-method GET"],
+            ..SET
+        },
+        ActionRow {
+            name: "set-path",
+            doc: "Changes the path; the query stays.",
+            examples: &["set-path /%[hdr(host)]%[path]"],
+            ..SET
+        },
+        ActionRow {
+            name: "set-pathq",
+            doc: "Changes path and query.",
+            examples: &["set-pathq /find?%[query]"],
+            ..SET
+        },
+        ActionRow {
+            name: "set-query",
+            doc: "Changes what follows the question mark.",
+            examples: &["set-query a=b"],
+            ..SET
+        },
+        ActionRow {
+            name: "set-status",
+            rule_sets: RuleSets::HTTP_RESPONSE.and(RuleSets::HTTP_AFTER_RESPONSE),
+            args: "<status> [ reason <text> ]",
+            doc: "Changes the status, and the reason phrase to the usual or the given one.",
+            examples: &["set-status 503 reason \"Slow Down\""],
+            parse: set_status,
+            ..SET
+        },
+        ActionRow {
+            name: "set-uri",
+            doc: "Changes the whole target.",
+            examples: &["set-uri http://%[hdr(host)]%[path]"],
+            ..SET
+        },
+    ],
+    ..Part::NONE
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::http::message::Version;
+
+    fn set(part: RequestPart, target: &str, text: &str) -> String {
+        let mut request = Message::default();
+        request.set_request_line(b"GET", target.as_bytes(), Version::HTTP_11);
+        part.set(&mut request, text.as_bytes());
+        String::from_utf8(request.target().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn what_stands_around_a_part_stays() {
+        assert_eq!(set(RequestPart::Path, "/a?b", "/x"), "/x?b");
+        assert_eq!(set(RequestPart::Path, "http://h/a?b", "/x"), "http://h/x?b");
+        assert_eq!(set(RequestPart::PathAndQuery, "http://h/a?b", "/x"), "http://h/x");
+        assert_eq!(set(RequestPart::Query, "/a?b", "c"), "/a?c");
+        assert_eq!(set(RequestPart::Query, "/a", "c"), "/a?c");
+        assert_eq!(set(RequestPart::Uri, "/a?b", "http://h/"), "http://h/");
+    }
+}
