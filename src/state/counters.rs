@@ -260,7 +260,7 @@ pub struct Counters {
     pub responses: [Counter; 6],
     /// Requests waiting in the queue at this moment.
     pub queued: Gauge,
-    /// Second of the last session, on the process's clock; 0 for none.
+    /// Second of the last session on the process's clock, plus one; 0 for none.
     pub last_session: Counter,
     /// Time in the queue.
     pub queue_time: TimeMean,
@@ -270,14 +270,6 @@ pub struct Counters {
     pub response_time: TimeMean,
     /// Time of the whole session.
     pub total_time: TimeMean,
-    /// Idle connections to a server that may not be shared with other clients' first requests.
-    pub idle_unsafe: Gauge,
-    /// Idle connections to a server that may.
-    pub idle_safe: Gauge,
-    /// Connections to a server in use.
-    pub connections_used: Gauge,
-    /// Connections to a server that are expected to be needed soon.
-    pub connections_needed: Counter,
     /// Bytes given to the compressor.
     pub compression_in: Counter,
     /// Bytes that came out of the compressor.

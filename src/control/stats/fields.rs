@@ -132,7 +132,7 @@ fn responses<'a>(row: &Row<'a>, class: usize) -> Option<Field<'a>> {
 fn last_session<'a>(row: &Row<'a>) -> Option<Field<'a>> {
     let value = match row.counters.last_session.get() {
         0 => -1,
-        at => i32::try_from((row.now_ms / 1000).saturating_sub(at)).unwrap_or(i32::MAX),
+        at => i32::try_from((row.now_ms / 1000 + 1).saturating_sub(at)).unwrap_or(i32::MAX),
     };
     Some(Field { tags: "MAP", value: Value::S32(value) })
 }
@@ -367,8 +367,7 @@ pub const COLUMNS: &[Column] = &[
     col("cache_hits", "Requests answered from the cache.")
         .fe(|r| http_count(r, &r.counters.cache_hits))
         .be(|r| http_count(r, &r.counters.cache_hits)),
-    col("srv_icur", "Idle connections to the server now.")
-        .sv(|r| gauge(r.counters.idle_unsafe.get() + r.counters.idle_safe.get())),
+    col("srv_icur", "Idle connections to the server now.").sv(|r| gauge(r.server()?.pool.idle())),
     col("src_ilim", "How many idle connections are kept at most (pool-max-conn).")
         .sv(|r| n32("CLP", r.server()?.pool_max?)),
     col("qtime_max", "Most milliseconds in the queue.")
@@ -385,12 +384,12 @@ pub const COLUMNS: &[Column] = &[
         .be(|r| peak(r.counters.total_time.max())),
     col("eint", "Our own faults.").all(|r| count(&r.counters.internal_errors)),
     col("idle_conn_cur", "Idle connections not proven safe to share.")
-        .sv(|r| gauge(r.counters.idle_unsafe.get())),
+        .sv(|r| gauge(r.server()?.pool.idle_by_proof().0)),
     col("safe_conn_cur", "Idle connections proven safe to share.")
-        .sv(|r| gauge(r.counters.idle_safe.get())),
-    col("used_conn_cur", "Connections in use.").sv(|r| gauge(r.counters.connections_used.get())),
-    col("need_conn_est", "Connections that will probably be needed.")
-        .sv(|r| gauge(u32::try_from(r.counters.connections_needed.get()).unwrap_or(u32::MAX))),
+        .sv(|r| gauge(r.server()?.pool.idle_by_proof().1)),
+    col("used_conn_cur", "Connections in use.").sv(|r| gauge(r.server()?.pool.used())),
+    col("need_conn_est", "Connections that will probably be needed at once.")
+        .sv(|r| gauge(r.server()?.pool.expected())),
     col("uweight", "The weight as set; the sum of a backend's usable ones.")
         .sv(|r| mean(r.weight()))
         .be(|r| mean(r.weight())),

@@ -128,7 +128,9 @@ fn definitions() -> String {
     let natures = words(&[
         "Gauge", "Limit", "Min", "Max", "Rate", "Counter", "Duration", "Age", "Time", "Name",
         "Output", "Avg", "Unknown",
-    ]);
+    ])
+    // HAProxy writes one space here.
+    .replace("\"Avg\",", "\"Avg\", ");
     let scopes = words(&["Cluster", "Process", "Service", "System", "Unknown"]);
     format!(
         r##""field":{{"type":"object","pos":{{"type":"integer","minimum":0}},"name":{{"type":"string"}},"required":["pos","name"]}},"processNum":{{"type":"integer","minimum":1}},"tags":{{"type":"object","origin":{origins},"nature":{natures},"scope":{scopes},"required":["origin","nature","scope"]}},{}"##,

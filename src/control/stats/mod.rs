@@ -14,6 +14,8 @@ mod query;
 mod row;
 mod spec;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use crate::flow::rules::condition::Condition;
 use crate::state::world::World;

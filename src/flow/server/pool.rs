@@ -80,6 +80,15 @@ impl ServerPool {
         self.threads.iter().map(|list| list.lock().len()).collect()
     }
 
+    /// How many idle connections have served one request only, and how many have served several.
+    pub fn idle_by_proof(&self) -> (u32, u32) {
+        let lists = self.threads.iter().map(Mutex::lock);
+        lists.fold((0, 0), |(new, proven), list| {
+            let count = list.iter().filter(|idle| idle.proven).count();
+            (new + (list.len() - count) as u32, proven + count as u32)
+        })
+    }
+
     /// Takes a living connection for this thread, its own first; `proven_only` when the request could
     /// not be repeated.
     pub fn take(&self, thread: usize, proven_only: bool) -> Option<Socket> {

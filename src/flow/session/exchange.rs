@@ -261,11 +261,19 @@ async fn request_rules(
         };
     };
     let body = collect_body(stream, client, proxy.timeouts.client).await?;
+    if proxy.index == stream.frontend {
+        // Before the page is made: it counts its own request.
+        stream.session.frontend_state().counters.intercepted.inc();
+    }
+    if let Some(backend) = &proxy.backend {
+        let now_ms = crate::state::clock::now_ms();
+        backend.state.counters.last_session.set(now_ms / 1000 + 1);
+    }
     match page.answer(stream, &body) {
         Verdict::Answered => {
             stream.applet = Some("<STATS>");
             stream.outcome = Outcome::new(Who::Local, When::Request);
-            answer(stream, client).await.map(Some)
+            send_own(stream, client).await.map(Some)
         }
         verdict => Err(refused(stream, client, verdict, proxy.timeouts.tarpit).await),
     }
@@ -372,6 +380,10 @@ async fn collect_body(
 /// Sends `stream.response` with `stream.reply_body`.
 pub async fn answer(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
     stream.session.frontend_state().counters.intercepted.inc();
+    send_own(stream, client).await
+}
+
+async fn send_own(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
     stream.status = stream.response.status;
     after_response_rules(stream);
     send_reply(stream, client).await
