@@ -9,6 +9,7 @@ use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::outside::{Bound, Listen, Outside};
 use crate::config::proxy::Mode;
 use crate::config::spec::{ProxyKind, ProxySpec, ServerSpec, Spec};
+use crate::control::cli::spec::CliSpec;
 use crate::flow::http::options::HttpOptions;
 use crate::flow::listener::bind::Listener;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
@@ -106,7 +107,9 @@ impl Compiler<'_> {
     /// Given ids stay; the others get the lowest free numbers in order.
     fn proxy_ids(&self) -> Vec<u32> {
         let given: Vec<_> = self.spec.proxies.iter().map(|p| p.basics.id).collect();
-        number(&given)
+        // The runtime sockets' own frontend has number 0 but takes a place.
+        let first = if self.spec.global.cli == CliSpec::default() { 1 } else { 2 };
+        number(first, &given)
     }
 
     fn proxy(&mut self, index: usize, spec: &ProxySpec, id: u32) -> Proxy {
@@ -310,7 +313,7 @@ impl Compiler<'_> {
         let before = self.previous.and_then(|w| w.backend(&spec.name));
         let check = spec.check.compile(spec, self);
         let given: Vec<_> = spec.servers.iter().map(|s| s.id).collect();
-        let ids = number(&given);
+        let ids = number(1, &given);
         let servers: Vec<Server> = spec
             .servers
             .iter()
@@ -403,9 +406,9 @@ impl ServerSpec {
 }
 
 /// Given numbers stay; each other one gets the lowest free number that is not below its place.
-fn number(given: &[Option<u32>]) -> Vec<u32> {
+fn number(first: u32, given: &[Option<u32>]) -> Vec<u32> {
     let taken: std::collections::HashSet<u32> = given.iter().flatten().copied().collect();
-    let mut next = 1;
+    let mut next = first;
     let mut list = Vec::with_capacity(given.len());
     for id in given {
         if id.is_none() {

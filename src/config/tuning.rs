@@ -46,13 +46,6 @@ fn some_count(line: &mut Line<'_>) -> Parsed {
     line.end()
 }
 
-fn positive(line: &mut Line<'_>) -> Parsed {
-    match number(line, "expects an integer argument.")? {
-        1.. => Ok(()),
-        _ => Err(refuse(line, "expects a positive integer argument.")),
-    }
-}
-
 fn within(line: &mut Line<'_>, range: std::ops::RangeInclusive<i64>, message: &str) -> Parsed {
     let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
     line.end()?;

@@ -82,6 +82,14 @@ impl Shared {
         self.swaps.subscribe()
     }
 
+    /// A frontend was paused, resumed or stopped: the threads look again where they listen.
+    pub fn listening_changed(&self) {
+        for sender in &self.orders {
+            // A thread that has ended listens nowhere.
+            let _ = sender.send(Order::Swapped);
+        }
+    }
+
     /// Runs something on every thread.
     pub fn on_threads(&self, job: Job) {
         for sender in &self.orders {

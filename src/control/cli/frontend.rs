@@ -49,7 +49,7 @@ fn listen(frontend: &Frontend) {
 }
 
 fn disable(context: &mut CommandContext<'_>) -> Answer {
-    with_frontend(context, |_, frontend| {
+    with_frontend(context, |context, frontend| {
         if frontend.state.stopped.load(Relaxed) {
             return Answer::error("Frontend was previously shut down, cannot disable.\n");
         }
@@ -57,6 +57,7 @@ fn disable(context: &mut CommandContext<'_>) -> Answer {
             return Answer::error("All sockets are already disabled.\n");
         }
         refuse(frontend);
+        context.thread.shared.listening_changed();
         Answer::Done
     })
 }
@@ -71,17 +72,18 @@ fn enable(context: &mut CommandContext<'_>) -> Answer {
         }
         listen(frontend);
         frontend.state.paused.store(false, Relaxed);
-        context.thread.shared.room.notify_waiters();
+        context.thread.shared.listening_changed();
         Answer::Done
     })
 }
 
 fn shut_down(context: &mut CommandContext<'_>) -> Answer {
-    with_frontend(context, |_, frontend| {
+    with_frontend(context, |context, frontend| {
         if frontend.state.stopped.swap(true, Relaxed) {
             return Answer::error("Frontend was already shut down.\n");
         }
         refuse(frontend);
+        context.thread.shared.listening_changed();
         Answer::Done
     })
 }

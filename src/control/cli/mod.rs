@@ -26,7 +26,7 @@ use std::time::Duration;
 use crate::catalog::{PARTS, Status};
 use crate::flow::threads::Thread;
 use crate::state::world::{Proxy, Server, World};
-pub use serve::{execute, run, serve};
+pub use serve::{adopt, execute, run};
 
 /// Rights on the socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -186,12 +186,15 @@ pub struct Console {
     pub severity: SeverityOutput,
     /// How long it may stay silent; `None` for ever.
     pub timeout: Option<Duration>,
+    /// Whether it may be given the listening sockets (`expose-fd listeners`).
+    pub expose_listeners: bool,
 }
 
 impl Console {
     /// With these rights and nothing else.
     pub fn new(level: Level) -> Console {
-        Console { level, prompt: false, severity: SeverityOutput::None, timeout: None }
+        let severity = SeverityOutput::None;
+        Console { level, prompt: false, severity, timeout: None, expose_listeners: false }
     }
 }
 

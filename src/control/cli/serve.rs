@@ -4,9 +4,13 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time;
@@ -15,7 +19,10 @@ use super::line::{Input, Next, Request};
 use super::spec::CliSocket;
 use super::{Answer, CommandContext, Console, Level, find, usage};
 use crate::catalog::Status;
-use crate::flow::threads::Thread;
+use crate::config::outside::Identity;
+use crate::control::process::handover;
+use crate::flow::threads::{Shared, Thread};
+use crate::state::world::World;
 
 /// Serves until the process stops: each socket of the running configuration has a task; connections
 /// outlive reloads.
@@ -84,7 +91,7 @@ impl Acceptor {
                 loop {
                     let permit = self.permit().await;
                     match listener.accept().await {
-                        Ok((stream, _)) => self.serve(stream, permit),
+                        Ok((stream, _)) => self.serve_unix(stream, permit),
                         Err(_) => pause().await,
                     }
                 }
@@ -110,15 +117,20 @@ impl Acceptor {
         Some(Permit(permit))
     }
 
-    fn serve<S>(&self, stream: S, permit: Option<Permit>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
+    fn serve(&self, mut stream: TcpStream, permit: Option<Permit>) {
         let (thread, console, limit) = (self.thread.clone(), self.console.clone(), self.limit);
         spawn_local(async move {
             let _permit = permit;
             // A client that is gone needs no answer.
-            let _ = serve_within(&thread, stream, console, limit).await;
+            let _ = serve(&thread, &mut stream, console, limit).await;
+        });
+    }
+
+    fn serve_unix(&self, stream: UnixStream, permit: Option<Permit>) {
+        let (thread, console, limit) = (self.thread.clone(), self.console.clone(), self.limit);
+        spawn_local(async move {
+            let _permit = permit;
+            serve_unix(thread, stream, console, limit).await;
         });
     }
 }
@@ -137,21 +149,66 @@ async fn pause() {
     time::sleep(Duration::from_millis(100)).await;
 }
 
-/// Serves one connection to its end, with the running configuration's limit for a command.
-pub async fn serve<S>(thread: Rc<Thread>, stream: S, console: Console) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let limit = thread.world().global.bufsize;
-    serve_within(&thread, stream, console, limit).await
+/// Serves connections that the master passes on, with all rights.
+pub fn adopt(shared: &Shared, connections: Vec<OwnedFd>) {
+    let connections = Mutex::new(connections);
+    shared.on_threads(Arc::new(move |thread| {
+        if thread.index != 0 {
+            return;
+        }
+        for connection in std::mem::take(&mut *connections.lock()) {
+            let stream = std::os::unix::net::UnixStream::from(connection);
+            let stream = stream.set_nonblocking(true).and_then(|()| UnixStream::from_std(stream));
+            let Ok(stream) = stream else { continue };
+            let limit = thread.world().global.bufsize;
+            let console =
+                Console { timeout: thread.world().cli.timeout, ..Console::new(Level::Admin) };
+            spawn_local(serve_unix(thread.clone(), stream, console, limit));
+        }
+    }));
 }
 
-async fn serve_within<S>(
+async fn serve_unix(thread: Rc<Thread>, mut stream: UnixStream, console: Console, limit: usize) {
+    // A client that is gone needs no answer.
+    if let Ok(Ended::WantsSockets) = serve(&thread, &mut stream, console, limit).await
+        && let Ok(stream) = stream.into_std()
+    {
+        let sockets = listening_sockets(&thread.world());
+        // It may take a second for each batch: on a thread of its own.
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = handover::offer(stream.into(), &sockets) {
+                tracing::warn!(%error, "listening sockets were not handed over");
+            }
+        });
+    }
+}
+
+/// Every listening socket of the running configuration.
+fn listening_sockets(world: &World) -> Vec<(Identity, Arc<OwnedFd>)> {
+    let frontends = world.proxies.iter().filter_map(|p| p.frontend.as_ref());
+    let frontends = frontends.flat_map(|f| f.listeners.iter().zip(&f.sockets));
+    let frontends = frontends.map(|(listener, bound)| (&listener.listen, bound));
+    let own = world.cli.sockets.iter().map(|s| (&s.listen, &s.bound));
+    let all = frontends.chain(own);
+    all.filter_map(|(listen, bound)| Some((listen.identity(), bound.as_ref()?.socket.clone())))
+        .collect()
+}
+
+/// How a connection ended.
+enum Ended {
+    /// It was closed.
+    Closed,
+    /// `_getsocks`: it shall be given the listening sockets.
+    WantsSockets,
+}
+
+/// Serves one connection; `limit` is how many bytes a command may have.
+async fn serve<S>(
     thread: &Rc<Thread>,
-    mut stream: S,
+    stream: &mut S,
     mut console: Console,
     limit: usize,
-) -> io::Result<()>
+) -> io::Result<Ended>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -159,28 +216,35 @@ where
     let mut served = false;
     loop {
         match input.next() {
+            Next::Request(request)
+                if console.expose_listeners && request.words == ["_getsocks"] =>
+            {
+                return Ok(Ended::WantsSockets);
+            }
             Next::Request(request) => {
                 served = true;
-                if !answer(thread, &mut console, request, &mut stream).await? {
-                    return stream.shutdown().await;
+                if !answer(thread, &mut console, request, stream).await? {
+                    break;
                 }
             }
-            Next::Payload if console.prompt => write(&console, &mut stream, b"+ ").await?,
+            Next::Payload if console.prompt => write(&console, stream, b"+ ").await?,
             Next::Payload => {}
-            Next::TooLong => return stream.shutdown().await,
+            Next::TooLong => break,
             Next::Incomplete => {
                 if served && !console.prompt && input.is_empty() {
-                    return stream.shutdown().await;
+                    break;
                 }
                 let mut bytes = [0; 1024];
                 let read = within(&console, stream.read(&mut bytes)).await?;
                 if read == 0 {
-                    return stream.shutdown().await;
+                    break;
                 }
                 input.push(bytes.get(..read).unwrap_or_default());
             }
         }
     }
+    stream.shutdown().await?;
+    Ok(Ended::Closed)
 }
 
 /// Executes one line of commands, separated by semicolons, and writes all answers.

@@ -100,7 +100,8 @@ fn open(compiler: &mut Compiler<'_>, listen: &Listen) -> Option<Bound> {
 impl CliSocket {
     /// What a new connection starts with.
     pub fn console(&self) -> Console {
-        Console { severity: self.severity, ..Console::new(self.level) }
+        let (severity, expose_listeners) = (self.severity, self.expose_listeners);
+        Console { severity, expose_listeners, ..Console::new(self.level) }
     }
 
     /// Whether it is a unix socket.

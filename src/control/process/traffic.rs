@@ -4,6 +4,7 @@
 //! In: a `World`, and signals as calls. Out: running threads, and the event that all of them have ended.
 
 use super::console;
+use crate::control::cli;
 use crate::flow::threads::Workers;
 use crate::state::world::{Proxy, World};
 use crate::sys;
@@ -108,7 +109,9 @@ impl Traffic {
 
     /// Lets the runtime socket's commands be used on connections that come from the master.
     pub fn serve_runtime_sockets(&self, connections: Vec<OwnedFd>) {
-        drop(connections);
+        if let State::Running(workers) = &self.state {
+            cli::adopt(&workers.shared, connections);
+        }
     }
 
     /// Shows what memory is used for, and returns what is free to the system.

@@ -106,7 +106,8 @@ fn share(world: &World, thread: &Thread) -> Vec<(Arc<OwnedFd>, Arc<Listener>)> {
             Some((f, bound.as_ref()?.socket.clone(), listener.clone()))
         })
         .enumerate()
-        .filter(|(index, (f, ..))| index % threads == thread.index && !f.state.paused.load(Relaxed))
+        .filter(|(index, _)| index % threads == thread.index)
+        .filter(|(_, (f, ..))| !f.state.paused.load(Relaxed) && !f.state.stopped.load(Relaxed))
         .map(|(_, (_, socket, listener))| (socket, listener))
         .collect()
 }
