@@ -11,6 +11,7 @@ pub mod outside;
 pub mod proxy;
 pub mod references;
 pub mod section;
+pub mod sections;
 pub mod source;
 pub mod spec;
 pub mod tuning;

@@ -137,12 +137,6 @@ pub const PART: Part = Part {
             ..BACK
         },
         Keyword {
-            name: "option socket-stats",
-            doc: "Statistics of each listening socket.",
-            examples: &["option socket-stats"],
-            ..FRONT
-        },
-        Keyword {
             name: "option splice-auto",
             doc: "Splices in both directions where it seems worth it.",
             examples: &["option splice-auto"],

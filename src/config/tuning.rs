@@ -72,42 +72,10 @@ fn percent_low(line: &mut Line<'_>) -> Parsed {
     percent(line)
 }
 
-fn spread(line: &mut Line<'_>) -> Parsed {
-    let bare = |line: &Line<'_>, text: &str| bare(line, &format!("'spread-checks' {text}"));
-    let Some(word) = line.word() else {
-        return Err(bare(line, "expects an integer argument (0..50)."));
-    };
-    match parse_lenient(word.bytes()) {
-        0..=50 => line.end(),
-        _ => Err(bare(line, "needs a positive value in range 0..50.")),
-    }
-}
-
 /// `parsing [file:line]: text`, without the blank before the colon.
 fn bare(line: &Line<'_>, text: &str) -> Diagnostic {
     let place = line.last_place();
     Diagnostic::alert(Some(&place), format!("parsing [{place}]: {text}"))
-}
-
-fn spread_delay(line: &mut Line<'_>) -> Parsed {
-    let Some(word) = line.word() else {
-        return Err(bare(line, "'max-spread-checks' expects an integer argument."));
-    };
-    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
-        Ok(_) => line.end(),
-        Err(NumberError::Unexpected(c)) => Err(bare(
-            line,
-            &format!(
-                "unsupported character '{c}' in 'max-spread-checks' (wants an integer delay)."
-            ),
-        )),
-        Err(_) => Err(bare(
-            line,
-            &format!(
-                "timer overflow in argument <{word}> to <max-spread-checks>, maximum value is 2147483647 ms (~24.8 days)."
-            ),
-        )),
-    }
 }
 
 fn idle_timer(line: &mut Line<'_>) -> Parsed {
@@ -398,14 +366,6 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "external-check",
-            doc: "Allows health checks that run a program.",
-            examples: &["external-check"],
-            status: Status::Planned,
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
             name: "h1-case-adjust",
             args: "<from> <to>",
             doc: "How a header name is written towards peers that need upper case.",
@@ -474,15 +434,6 @@ pub const PART: Part = Part {
             examples: &["lua-prepend-path /usr/share/lua/?.lua"],
             status: Status::Planned,
             parse: lua_path,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "max-spread-checks",
-            args: "<delay>",
-            doc: "The longest time health checks are spread over at start.",
-            examples: &["max-spread-checks 500ms"],
-            status: Status::Planned,
-            parse: spread_delay,
             ..GLOBAL
         },
         Keyword {
@@ -672,15 +623,6 @@ pub const PART: Part = Part {
             examples: &["set-dumpable"],
             status: Status::Planned,
             parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "spread-checks",
-            args: "<percent>",
-            doc: "Randomises health check intervals by so many percent, 0 to 50.",
-            examples: &["spread-checks 5"],
-            status: Status::Planned,
-            parse: spread,
             ..GLOBAL
         },
         Keyword {

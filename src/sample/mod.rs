@@ -8,6 +8,7 @@ pub mod fetch;
 pub mod pattern;
 pub mod valid;
 pub mod value;
+pub mod vars;
 
 use std::cell::Cell;
 

@@ -2,3 +2,4 @@
 
 pub mod compression;
 pub mod error_page;
+pub mod errors;

@@ -6,6 +6,7 @@ pub mod condition;
 pub mod deny;
 pub mod header;
 pub mod log_level;
+pub mod planned;
 pub mod redirect;
 pub mod reply;
 pub mod start_line;

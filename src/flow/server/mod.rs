@@ -7,3 +7,4 @@ pub mod persist;
 pub mod pool;
 pub mod queue;
 pub mod source;
+pub mod transport;

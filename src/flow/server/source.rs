@@ -6,7 +6,6 @@ use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
 use crate::config::args::{Line, Parsed};
 use crate::config::section::Sections;
 use crate::flow::listener::limits::{integer, seconds};
-use crate::flow::rules::condition;
 
 fn source(line: &mut Line<'_>) -> Parsed {
     const USAGE: &str =
@@ -146,36 +145,6 @@ fn load_state(line: &mut Line<'_>) -> Parsed {
     }
 }
 
-fn hash_type(line: &mut Line<'_>) -> Parsed {
-    let refuse =
-        |line: &Line<'_>, what: &str| line.alert(format!("'hash-type' only supports {what}"));
-    let word = line.word().map(|w| w.str()).unwrap_or_default();
-    if !matches!(&*word, "consistent" | "map-based") {
-        return Err(refuse(line, "'consistent' and 'map-based'."));
-    }
-    let Some(function) = line.word() else { return Ok(()) };
-    match &*function.str() {
-        "sdbm" | "djb2" | "wt6" | "crc32" => {}
-        "avalanche" => return Ok(()),
-        _ => return Err(refuse(line, "'sdbm', 'djb2', 'crc32', or 'wt6' hash functions.")),
-    }
-    match line.word() {
-        None => Ok(()),
-        Some(modifier) if *modifier == *"avalanche" => Ok(()),
-        Some(_) => Err(refuse(line, "'avalanche' as a modifier for hash functions.")),
-    }
-}
-
-fn balance_factor(line: &mut Line<'_>) -> Parsed {
-    let Some(word) = line.word() else {
-        return Err(line.alert("'hash-balance-factor' expects an integer argument."));
-    };
-    match crate::config::args::parse_lenient(word.bytes()) {
-        1..=100 | ..0 => Err(line.alert("'hash-balance-factor' must be 0 or greater than 100.")),
-        _ => line.end(),
-    }
-}
-
 fn use_fcgi_app(line: &mut Line<'_>) -> Parsed {
     if !line.proxy().kind.has_backend() {
         return Err(line.alert("'use-fcgi-app' only available in backend or listen section"));
@@ -184,51 +153,6 @@ fn use_fcgi_app(line: &mut Line<'_>) -> Parsed {
     let place = line.last_place();
     line.proxy().references.applications.push((name, place));
     line.end()
-}
-
-fn redirect(line: &mut Line<'_>) -> Parsed {
-    let (kind, name) = (line.proxy().kind.word(), line.proxy().name.clone());
-    let before = format!("error detected in {kind} '{name}' while parsing redirect rule");
-    let mut to = false;
-    while let Some(word) = line.word() {
-        let option = word.str();
-        match &*option {
-            "location" | "prefix" | "scheme" | "set-cookie" | "clear-cookie" | "code" => {
-                let Some(value) = line.word() else {
-                    return Err(line.alert(format!("{before} : missing argument for '{option}'.")));
-                };
-                if option == "code"
-                    && !matches!(&*value.str(), "301" | "302" | "303" | "307" | "308")
-                {
-                    return Err(line.alert(format!(
-                        "{before} : 'code': unsupported HTTP code '{value}' (must be one of 301, 302, 303, 307 or 308)."
-                    )));
-                }
-                to |= matches!(&*option, "location" | "prefix" | "scheme");
-            }
-            "drop-query" | "append-slash" => {}
-            "if" | "unless" => {
-                line.words.next -= 1;
-                condition::parse_named(line, &format!("{before} : error in condition")).map_err(
-                    |mut e| {
-                        e.text = e.text.replace("error in condition : ", "error in condition: ");
-                        e
-                    },
-                )?;
-            }
-            other => {
-                return Err(line.alert(format!(
-                    "{before} : expects 'code', 'prefix', 'location', 'scheme', 'set-cookie', 'clear-cookie', 'drop-query' or 'append-slash' (was '{other}')."
-                )));
-            }
-        }
-    }
-    if !to {
-        return Err(line.alert(format!(
-            "{before} : redirection type expected ('prefix', 'location', or 'scheme')."
-        )));
-    }
-    Ok(())
 }
 
 const BACKEND: Keyword = Keyword { sections: Sections::BACKENDS, ..Keyword::NEW };
@@ -243,22 +167,6 @@ pub const PART: Part = Part {
             doc: "Where requests go when there are no servers.",
             examples: &["dispatch 127.0.0.1:8080"],
             parse: dispatch,
-            ..BACKEND
-        },
-        Keyword {
-            name: "hash-balance-factor",
-            args: "<factor>",
-            doc: "How far, in percent of the average, a server may be loaded by a hash.",
-            examples: &["hash-balance-factor 150"],
-            parse: balance_factor,
-            ..BACKEND
-        },
-        Keyword {
-            name: "hash-type",
-            args: "{ consistent | map-based } [ sdbm | djb2 | wt6 | crc32 ] [ avalanche ]",
-            doc: "How hashes choose servers.",
-            examples: &["hash-type consistent sdbm avalanche"],
-            parse: hash_type,
             ..BACKEND
         },
         Keyword {
@@ -293,15 +201,6 @@ pub const PART: Part = Part {
             doc: "Server connections a client connection may hold idle.",
             examples: &["max-session-srv-conns 5"],
             parse: max_session_srv_conns,
-            ..BACKEND
-        },
-        Keyword {
-            name: "redirect",
-            sections: Sections::NAMED_PROXIES,
-            args: "{ location | prefix | scheme } <to> [code <code>] [<option>...] [{ if | unless } <condition>]",
-            doc: "As http-request redirect.",
-            examples: &["redirect scheme https code 301 if { path /login }"],
-            parse: redirect,
             ..BACKEND
         },
         Keyword {

@@ -1,0 +1,760 @@
+//! Lines of the small sections: userlist, peers, mailers, program, http-errors, ring, log-forward,
+//! resolvers, cache, fcgi-app (manual 3.4 to 3.10, 5.3, 6, 10). In: the line. Out: checked words, kept
+//! in the section's `NamedSection`.
+
+use crate::catalog::{self, Keyword, Part};
+use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
+use crate::config::args::{
+    Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_size, parse_time,
+};
+use crate::config::section::Sections;
+use crate::flow::rules::condition;
+use crate::sample::pattern::compile_regex;
+
+fn any(line: &mut Line<'_>) -> Parsed {
+    line.rest();
+    Ok(())
+}
+
+fn user(line: &mut Line<'_>) -> Parsed {
+    if line.word().is_none() {
+        return Err(line.bare("'user' expects <name> as arguments."));
+    }
+    while let Some(word) = line.word() {
+        match &*word.str() {
+            "password" | "insecure-password" | "groups" => {
+                line.word();
+            }
+            _ => {
+                return Err(line.bare(
+                    "'user' only supports 'password', 'insecure-password' and 'groups' options.",
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn group(line: &mut Line<'_>) -> Parsed {
+    if line.word().is_none() {
+        return Err(line.bare("'group' expects <name> as arguments."));
+    }
+    while let Some(word) = line.word() {
+        if *word != *"users" {
+            return Err(line.bare("'group' only supports 'users' option."));
+        }
+        line.word();
+    }
+    Ok(())
+}
+
+/// Checks `<address>:<port>`; `subject` is how HAProxy names the line.
+fn address(line: &mut Line<'_>, subject: &str, text: &str, port: bool) -> Parsed {
+    match AddressSpec::parse(text) {
+        Err(e) => Err(line.alert(format!("{subject} : {e}"))),
+        Ok(AddressSpec::Inet { host, ports }) => {
+            if let HostSpec::Name(name, _) = &host
+                && line.outside.resolve(name).is_err()
+            {
+                return Err(
+                    line.alert(format!("{subject} : invalid address: '{name}' in '{text}'"))
+                );
+            }
+            if port && ports == PortsSpec::None {
+                return Err(
+                    line.alert(format!("{subject} : missing port specification in '{text}'"))
+                );
+            }
+            Ok(())
+        }
+        Ok(_) => Ok(()),
+    }
+}
+
+/// `<keyword> <name> <address>:<port>`
+fn named_address(line: &mut Line<'_>) -> Parsed {
+    let keyword = line.keyword.name;
+    let (Some(name), Some(text)) = (line.word(), line.word()) else {
+        return Err(
+            line.alert(format!("'{keyword}' expects <name> and <addr>[:<port>] as arguments."))
+        );
+    };
+    let subject = format!("'{keyword} {name}'");
+    let text = text.str().into_owned();
+    address(line, &subject, &text, true)
+}
+
+fn server_options(line: &mut Line<'_>, subject: &str) -> Parsed {
+    while let Some(word) = line.word() {
+        if let Some(row) = catalog::server_option(&word.str()) {
+            if !row.args.is_empty() {
+                line.word();
+            }
+            continue;
+        }
+        return Err(
+            line.alert(format!("{subject} unknown keyword '{word}'. Registered keywords :"))
+        );
+    }
+    Ok(())
+}
+
+fn bind_options(line: &mut Line<'_>) -> Parsed {
+    let section = line.section.names().next().unwrap_or_default();
+    while let Some(word) = line.word() {
+        if let Some(row) = catalog::bind_option(&word.str()) {
+            if !row.args.is_empty() {
+                line.word();
+            }
+            continue;
+        }
+        return Err(line.alert(format!(
+            "unknown keyword '{word}' in '{section}' section. Registered keywords :"
+        )));
+    }
+    Ok(())
+}
+
+/// `peer` and `server` of `peers`.
+fn peer(line: &mut Line<'_>) -> Parsed {
+    let keyword = line.keyword.name;
+    let Some(name) = line.word() else { return Ok(()) };
+    let Some(text) = line.word() else { return Ok(()) };
+    let subject = format!("'{keyword} {name}'");
+    let text = text.str().into_owned();
+    address(line, &subject, &text, false)?;
+    server_options(line, &subject)
+}
+
+fn bind(line: &mut Line<'_>) -> Parsed {
+    let Some(text) = line.word() else { return Ok(()) };
+    let text = text.str().into_owned();
+    let needs_port = line.section == Sections::PEERS || line.keyword.name == "dgram-bind";
+    let subject = format!("'{} {text}'", line.keyword.name);
+    address(line, &subject, &text, needs_port)?;
+    bind_options(line)
+}
+
+fn ring_server(line: &mut Line<'_>) -> Parsed {
+    let (Some(name), Some(text)) = (line.word(), line.word()) else {
+        return Err(line.alert("'server' expects <name> and <addr>[:<port>] as arguments."));
+    };
+    let subject = format!("'server {name}'");
+    let text = text.str().into_owned();
+    address(line, &subject, &text, false)?;
+    server_options(line, &subject)
+}
+
+/// A timeout whose mistakes are told without the blank before the colon.
+fn timeout(line: &mut Line<'_>) -> Parsed {
+    let name = line.keyword.name;
+    let Some(word) = line.word() else {
+        if line.section == Sections::LOG_FORWARD {
+            return Err(line.alert(format!("missing {name} value.")));
+        }
+        return Err(line.alert(format!("'{name}' expects <time> as argument.")));
+    };
+    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
+        Ok(_) => Ok(()),
+        Err(NumberError::Unexpected(c)) => {
+            Err(line.bare(format!("unexpected character '{c}' in argument to <{name}>.")))
+        }
+        Err(NumberError::Overflow) => Err(line.bare(format!(
+            "timer overflow in argument <{word}> to <{name}>, maximum value is 2147483647 ms (~24.8 days)."
+        ))),
+        Err(NumberError::Underflow) => Err(line.bare(format!(
+            "timer underflow in argument <{word}> to <{name}>, minimum non-null value is 1 ms."
+        ))),
+    }
+}
+
+fn hold(line: &mut Line<'_>) -> Parsed {
+    let (Some(event), Some(word)) = (line.word(), line.word()) else {
+        return Err(line.alert("'hold' expects an <event> and a <time> as arguments."));
+    };
+    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
+        Ok(_) => {}
+        Err(NumberError::Unexpected(c)) => {
+            return Err(line.bare(format!("unexpected character '{c}' in argument to <hold>.")));
+        }
+        Err(_) => {
+            return Err(line.bare(format!(
+                "timer overflow in argument <{word}> to <{event}>, maximum value is 2147483647 ms (~24.8 days)."
+            )));
+        }
+    }
+    match &*event.str() {
+        "nx" | "other" | "refused" | "timeout" | "valid" | "obsolete" => Ok(()),
+        other => Err(line.alert(format!(
+            "'hold' unknown <event>: '{other}', expects either 'nx', 'timeout', 'valid', 'obsolete' or 'other'."
+        ))),
+    }
+}
+
+fn nameserver(line: &mut Line<'_>) -> Parsed {
+    let name = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
+    let before = line.spec.sections.last().and_then(|section| {
+        let same = |words: &[crate::config::words::Word]| {
+            words.first().is_some_and(|w| *w == *"nameserver")
+                && words.get(1).is_some_and(|w| *w == *name)
+        };
+        section.lines.split_last()?.1.iter().find(|(_, words)| same(words)).map(|(p, _)| p.clone())
+    });
+    if let Some(other) = before {
+        let place = line.words.place.clone();
+        let text = format!(
+            "Parsing [{place}]: nameserver '{name}' has same name as another nameserver (declared at {other})."
+        );
+        return Err(crate::config::diagnostic::Diagnostic::alert(Some(&place), text));
+    }
+    named_address(line)
+}
+
+fn payload_size(line: &mut Line<'_>) -> Parsed {
+    let word = line.required("'accepted_payload_size' expects <nb> as argument.")?;
+    let text = word.str();
+    match text.parse::<i64>() {
+        Ok(12..=8192) => Ok(()),
+        _ => Err(line.alert(format!(
+            "'accepted_payload_size' must be between 12 and 8192 inclusive (was {text})."
+        ))),
+    }
+}
+
+fn resolve_retries(line: &mut Line<'_>) -> Parsed {
+    line.required("'resolve_retries' expects <nb> as argument.").map(drop)
+}
+
+fn ring_size(line: &mut Line<'_>) -> Parsed {
+    let word = line.word().map(|w| w.str()).unwrap_or_default();
+    if parse_lenient(word.as_bytes()) > 0 {
+        return Ok(());
+    }
+    Err(line.alert(format!("invalid size '{word}' for new sink buffer.")))
+}
+
+fn ring_format(line: &mut Line<'_>) -> Parsed {
+    let word = line.word().map(|w| w.str()).unwrap_or_default();
+    match &*word {
+        "rfc3164" | "rfc5424" | "short" | "priority" | "timed" | "iso" | "raw" | "local" => Ok(()),
+        other => Err(line.alert(format!("unknown format '{other}'."))),
+    }
+}
+
+fn description(line: &mut Line<'_>) -> Parsed {
+    line.required("missing ring description text.")?;
+    line.rest();
+    Ok(())
+}
+
+fn command(line: &mut Line<'_>) -> Parsed {
+    if line.rest().is_empty() {
+        return Err(
+            line.bare("'command' expects a command with optional arguments separated in words.")
+        );
+    }
+    Ok(())
+}
+
+/// `user` and `group` of `program`.
+fn identity(line: &mut Line<'_>) -> Parsed {
+    let kind = line.keyword.name;
+    let Some(word) = line.word() else {
+        return Err(line.bare(format!("'{kind}' expects a {kind} name.")));
+    };
+    let name = word.str();
+    let known = match kind {
+        "user" => line.outside.user(&name).is_some(),
+        _ => line.outside.group(&name).is_some(),
+    };
+    if known {
+        return Ok(());
+    }
+    Err(line.alert(format!("cannot find {kind} id for '{name}' (0:Success)")))
+}
+
+fn errorfile(line: &mut Line<'_>) -> Parsed {
+    let (Some(code), Some(path)) = (line.word(), line.word()) else {
+        return Err(line.alert("errorfile: expects <status_code> and <file> as arguments."));
+    };
+    crate::flow::response::errors::check_file(line, "errorfile", &code.str(), &path.str())
+}
+
+fn megabytes(line: &mut Line<'_>) -> Parsed {
+    let word = line.word().map(|w| w.str()).unwrap_or_default();
+    line.end()?;
+    match parse_lenient(word.as_bytes()) {
+        0..=4095 if word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty() => Ok(()),
+        _ => Err(line.alert(format!("'total-max-size' : invalid value '{word}'"))),
+    }
+}
+
+fn object_size(line: &mut Line<'_>) -> Parsed {
+    let word = line.word().map(|w| w.str()).unwrap_or_default();
+    line.end()?;
+    if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(line.alert(format!("'max-object-size' : invalid value '{word}'")));
+    }
+    let _ = parse_size(word.as_bytes());
+    Ok(())
+}
+
+/// One argument, named in the message.
+fn one(line: &mut Line<'_>, expects: &str) -> Parsed {
+    let keyword = line.keyword.name;
+    let word = line.required(&format!("'{keyword}' expects {expects} as argument."))?;
+    match line.word() {
+        None => Ok(()),
+        Some(extra) => {
+            Err(line
+                .alert(format!("'{keyword} {word}' cannot handle unexpected argument '{extra}'.")))
+        }
+    }
+}
+
+fn path_info(line: &mut Line<'_>) -> Parsed {
+    let pattern = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
+    one(line, "<regex>")?;
+    match compile_regex(&pattern, false) {
+        Ok(_) => Ok(()),
+        Err(e) => Err(line.alert(format!("'{pattern}' : {e}."))),
+    }
+}
+
+fn option(line: &mut Line<'_>) -> Parsed {
+    line.end()
+}
+
+fn max_reqs(line: &mut Line<'_>) -> Parsed {
+    let Some(word) = line.word() else {
+        return Err(line.bare("option 'max-reqs' expects an integer argument."));
+    };
+    match parse_lenient(word.bytes()) {
+        1.. => Ok(()),
+        _ => Err(line.bare("option 'max-reqs' expects a strictly positive integer argument.")),
+    }
+}
+
+/// `set-param <name> <format>` and `pass-header <name>`, with a condition.
+fn conditional(line: &mut Line<'_>, count: usize, expects: &str) -> Parsed {
+    let keyword = line.keyword.name;
+    let name = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
+    for _ in 0..count {
+        if line.word().is_none() {
+            return Err(line.alert(format!("'{keyword}' expects {expects} as arguments.")));
+        }
+    }
+    if line.peek().is_some_and(|w| *w != *"if" && *w != *"unless") {
+        return Err(line.alert(format!("'{name}' : (null).")));
+    }
+    condition::parse_named(line, &format!("'{name}'")).map(drop)
+}
+
+fn log_stderr(line: &mut Line<'_>) -> Parsed {
+    let first = line.word().map(|w| w.str()).unwrap_or_default();
+    if first == "global" || line.word().is_some() {
+        line.rest();
+        return Ok(());
+    }
+    Err(line.alert("log-stderr : expects <address> and <facility> or global as arguments"))
+}
+
+const USERLIST: Keyword = Keyword { sections: Sections::USERLIST, ..Keyword::NEW };
+const PEERS: Keyword = Keyword { sections: Sections::PEERS, parse: any, ..Keyword::NEW };
+const MAILERS: Keyword = Keyword { sections: Sections::MAILERS, ..Keyword::NEW };
+const PROGRAM: Keyword = Keyword { sections: Sections::PROGRAM, ..Keyword::NEW };
+const RING: Keyword = Keyword { sections: Sections::RING, ..Keyword::NEW };
+const LOG_FORWARD: Keyword =
+    Keyword { sections: Sections::LOG_FORWARD, parse: any, ..Keyword::NEW };
+const RESOLVERS: Keyword = Keyword { sections: Sections::RESOLVERS, parse: any, ..Keyword::NEW };
+const CACHE: Keyword = Keyword { sections: Sections::CACHE, ..Keyword::NEW };
+const FCGI: Keyword = Keyword { sections: Sections::FCGI_APP, ..Keyword::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[
+        Keyword {
+            name: "group",
+            args: "<groupname> [users <user>,...]",
+            doc: "A group of users.",
+            examples: &["group admins users anna"],
+            parse: group,
+            ..USERLIST
+        },
+        Keyword {
+            name: "user",
+            args: "<username> [password|insecure-password <password>] [groups <group>,...]",
+            doc: "A user.",
+            examples: &["user anna insecure-password secret"],
+            parse: user,
+            ..USERLIST
+        },
+        Keyword {
+            name: "bind",
+            args: "[<address>]:<port> [<option>...]",
+            doc: "Where this peer listens.",
+            examples: &["bind 127.0.0.1:10000"],
+            parse: bind,
+            ..PEERS
+        },
+        Keyword {
+            name: "default-bind",
+            args: "[<option>...]",
+            doc: "Options for the bind line.",
+            examples: &["default-bind"],
+            parse: bind_options,
+            ..PEERS
+        },
+        Keyword {
+            name: "default-server",
+            args: "[<option>...]",
+            doc: "Options for the server lines.",
+            examples: &["default-server"],
+            parse: |line| server_options(line, "'default-server'"),
+            ..PEERS
+        },
+        Keyword {
+            name: "disabled",
+            doc: "Keeps the peers from talking.",
+            examples: &["disabled"],
+            parse: any,
+            ..PEERS
+        },
+        Keyword {
+            name: "enabled",
+            doc: "Undoes disabled.",
+            examples: &["enabled"],
+            parse: any,
+            ..PEERS
+        },
+        Keyword {
+            name: "peer",
+            args: "<name> [<address>:<port>] [<option>...]",
+            doc: "A peer.",
+            examples: &["peer lb2 127.0.0.1:10000"],
+            parse: peer,
+            ..PEERS
+        },
+        Keyword {
+            name: "server",
+            args: "<name> [<address>:<port>] [<option>...]",
+            doc: "A peer.",
+            examples: &["server lb2 127.0.0.1:10000"],
+            parse: peer,
+            ..PEERS
+        },
+        Keyword {
+            name: "mailer",
+            args: "<name> <address>:<port>",
+            doc: "A mail server.",
+            examples: &["mailer m1 127.0.0.1:25"],
+            parse: named_address,
+            ..MAILERS
+        },
+        Keyword {
+            name: "timeout mail",
+            args: "<time>",
+            doc: "How long delivery may take.",
+            examples: &["timeout mail 10s"],
+            parse: timeout,
+            ..MAILERS
+        },
+        Keyword {
+            name: "command",
+            args: "<command> [<arguments>...]",
+            doc: "The program to run.",
+            examples: &["command /bin/true"],
+            parse: command,
+            ..PROGRAM
+        },
+        Keyword {
+            name: "group",
+            args: "<group>",
+            doc: "The group to run as.",
+            examples: &["group root"],
+            parse: identity,
+            ..PROGRAM
+        },
+        Keyword {
+            name: "option start-on-reload",
+            negatable: true,
+            doc: "Starts the program again at each reload.",
+            examples: &["option start-on-reload"],
+            parse: option,
+            ..PROGRAM
+        },
+        Keyword {
+            name: "user",
+            args: "<user>",
+            doc: "The user to run as.",
+            examples: &["user root"],
+            parse: identity,
+            ..PROGRAM
+        },
+        Keyword {
+            name: "errorfile",
+            sections: Sections::HTTP_ERRORS,
+            args: "<code> <file>",
+            doc: "The page of a status.",
+            examples: &["errorfile 503 /dev/null"],
+            parse: errorfile,
+            ..USERLIST
+        },
+        Keyword {
+            name: "description",
+            args: "<text>",
+            doc: "A text about the ring.",
+            examples: &["description Events"],
+            parse: description,
+            ..RING
+        },
+        Keyword {
+            name: "format",
+            args: "<format>",
+            doc: "How messages are stored.",
+            examples: &["format rfc5424"],
+            parse: ring_format,
+            ..RING
+        },
+        Keyword {
+            name: "maxlen",
+            args: "<length>",
+            doc: "The longest message.",
+            examples: &["maxlen 1024"],
+            parse: ring_size,
+            ..RING
+        },
+        Keyword {
+            name: "server",
+            args: "<name> <address> [<option>...]",
+            doc: "Where messages are sent.",
+            examples: &["server s1 127.0.0.1:514"],
+            parse: ring_server,
+            ..RING
+        },
+        Keyword {
+            name: "size",
+            args: "<size>",
+            doc: "The size of the ring.",
+            examples: &["size 32768"],
+            parse: ring_size,
+            ..RING
+        },
+        Keyword {
+            name: "timeout connect",
+            args: "<time>",
+            doc: "How long connecting may take.",
+            examples: &["timeout connect 5s"],
+            parse: timeout,
+            ..RING
+        },
+        Keyword {
+            name: "timeout server",
+            args: "<time>",
+            doc: "How long the server may be silent.",
+            examples: &["timeout server 10s"],
+            parse: timeout,
+            ..RING
+        },
+        Keyword {
+            name: "backlog",
+            args: "<conns>",
+            doc: "Connections waiting to be accepted.",
+            examples: &["backlog 100"],
+            parse: |line| line.required("'backlog' expects an integer argument.").map(drop),
+            ..LOG_FORWARD
+        },
+        Keyword {
+            name: "bind",
+            args: "<address> [<option>...]",
+            doc: "Where messages are taken over TCP.",
+            examples: &["bind 127.0.0.1:1514"],
+            parse: bind,
+            ..LOG_FORWARD
+        },
+        Keyword {
+            name: "dgram-bind",
+            args: "<address> [<option>...]",
+            doc: "Where messages are taken as datagrams.",
+            examples: &["dgram-bind 127.0.0.1:1514"],
+            parse: bind,
+            ..LOG_FORWARD
+        },
+        Keyword {
+            name: "maxconn",
+            args: "<conns>",
+            doc: "Connections at once.",
+            examples: &["maxconn 10"],
+            parse: |line| line.required("'maxconn' expects an integer argument.").map(drop),
+            ..LOG_FORWARD
+        },
+        Keyword {
+            name: "timeout client",
+            args: "<time>",
+            doc: "How long a client may be silent.",
+            examples: &["timeout client 10s"],
+            parse: timeout,
+            ..LOG_FORWARD
+        },
+        Keyword {
+            name: "accepted_payload_size",
+            args: "<nb>",
+            doc: "The largest answer, in bytes.",
+            examples: &["accepted_payload_size 4096"],
+            parse: payload_size,
+            ..RESOLVERS
+        },
+        Keyword {
+            name: "hold",
+            args: "<status> <period>",
+            doc: "How long an answer is kept.",
+            examples: &["hold valid 10s"],
+            parse: hold,
+            ..RESOLVERS
+        },
+        Keyword {
+            name: "nameserver",
+            args: "<id> <address>:<port>",
+            doc: "A name server.",
+            examples: &["nameserver ns1 127.0.0.1:53"],
+            parse: nameserver,
+            ..RESOLVERS
+        },
+        Keyword {
+            name: "parse-resolv-conf",
+            doc: "Takes the name servers of /etc/resolv.conf.",
+            examples: &["parse-resolv-conf"],
+            parse: any,
+            ..RESOLVERS
+        },
+        Keyword {
+            name: "resolve_retries",
+            args: "<nb>",
+            doc: "How often a query is sent.",
+            examples: &["resolve_retries 3"],
+            parse: resolve_retries,
+            ..RESOLVERS
+        },
+        Keyword {
+            name: "timeout resolve",
+            args: "<time>",
+            doc: "Time between resolutions.",
+            examples: &["timeout resolve 1s"],
+            parse: timeout,
+            ..RESOLVERS
+        },
+        Keyword {
+            name: "timeout retry",
+            args: "<time>",
+            doc: "Time between queries.",
+            examples: &["timeout retry 1s"],
+            parse: timeout,
+            ..RESOLVERS
+        },
+        Keyword {
+            name: "max-age",
+            args: "<seconds>",
+            doc: "How long objects are kept.",
+            examples: &["max-age 60"],
+            parse: any,
+            ..CACHE
+        },
+        Keyword {
+            name: "max-object-size",
+            args: "<bytes>",
+            doc: "The largest object.",
+            examples: &["max-object-size 100000"],
+            parse: object_size,
+            ..CACHE
+        },
+        Keyword {
+            name: "total-max-size",
+            args: "<megabytes>",
+            doc: "The size of the cache.",
+            examples: &["total-max-size 4"],
+            parse: megabytes,
+            ..CACHE
+        },
+        Keyword {
+            name: "docroot",
+            args: "<path>",
+            doc: "The directory of the scripts.",
+            examples: &["docroot /var/www"],
+            parse: |line| one(line, "<path>"),
+            ..FCGI
+        },
+        Keyword {
+            name: "index",
+            args: "<script>",
+            doc: "The script for directories.",
+            examples: &["index index.php"],
+            parse: |line| one(line, "<filename>"),
+            ..FCGI
+        },
+        Keyword {
+            name: "log-stderr",
+            args: "{ global | <address> ... }",
+            doc: "Where standard error goes.",
+            examples: &["log-stderr global"],
+            parse: log_stderr,
+            ..FCGI
+        },
+        Keyword {
+            name: "option get-values",
+            negatable: true,
+            doc: "Asks the application for its values.",
+            examples: &["option get-values"],
+            parse: option,
+            ..FCGI
+        },
+        Keyword {
+            name: "option keep-conn",
+            negatable: true,
+            doc: "Keeps connections.",
+            examples: &["option keep-conn"],
+            parse: option,
+            ..FCGI
+        },
+        Keyword {
+            name: "option max-reqs",
+            args: "<reqs>",
+            doc: "Requests at once on a connection.",
+            examples: &["option max-reqs 10"],
+            parse: max_reqs,
+            ..FCGI
+        },
+        Keyword {
+            name: "option mpxs-conns",
+            negatable: true,
+            doc: "Several requests at once on a connection.",
+            examples: &["option mpxs-conns"],
+            parse: option,
+            ..FCGI
+        },
+        Keyword {
+            name: "pass-header",
+            args: "<name> [{ if | unless } <condition>]",
+            doc: "Passes a header on.",
+            examples: &["pass-header authorization"],
+            parse: |line| conditional(line, 1, "<name>"),
+            ..FCGI
+        },
+        Keyword {
+            name: "path-info",
+            args: "<regex>",
+            doc: "Splits script name and path info.",
+            examples: &["path-info ^(/.+\\.php)(/.*)?$"],
+            parse: path_info,
+            ..FCGI
+        },
+        Keyword {
+            name: "set-param",
+            args: "<name> <format> [{ if | unless } <condition>]",
+            doc: "Sets a parameter.",
+            examples: &["set-param REMOTE_USER anna"],
+            parse: |line| conditional(line, 2, "<name> and <value>"),
+            ..FCGI
+        },
+    ],
+    ..Part::NONE
+};

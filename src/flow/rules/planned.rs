@@ -1,0 +1,567 @@
+//! Actions whose arguments are checked and whose effect is not built yet, and the directives of the
+//! TCP rule sets (manual 4.2: "tcp-request", "tcp-response", "http-request").
+
+use crate::catalog::{ActionRow, Keyword, Part, Status};
+use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_time};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::section::Sections;
+use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, rule_line};
+use crate::sample::expr::Expr;
+use crate::sample::vars;
+
+/// An action that cannot run: starting with one is refused before this is asked.
+#[derive(Debug, Clone)]
+struct NotBuilt;
+
+impl Action for NotBuilt {
+    fn run(
+        &self,
+        _: &mut crate::flow::session::Stream<'_>,
+        _: crate::flow::phase::Phase,
+    ) -> crate::flow::rules::Verdict {
+        crate::flow::rules::Verdict::Failed
+    }
+}
+
+type Read = Result<Box<dyn ActionSpec>, Diagnostic>;
+
+/// A mistake in the action's arguments; the TCP rule sets say nothing around it.
+fn refuse(line: &ActionLine<'_, '_>, text: impl AsRef<str>) -> Diagnostic {
+    if HTTP.and(RuleSets::HTTP_AFTER_RESPONSE).contains(line.rule_set) {
+        return line.rule_error(text);
+    }
+    line.alert(text)
+}
+
+fn not_built() -> Read {
+    Ok(Box::new(NotBuilt))
+}
+
+/// The words up to a condition, as many as there are.
+fn arguments<'a>(line: &mut ActionLine<'a, '_>) -> Vec<&'a crate::config::words::Word> {
+    let mut found = Vec::new();
+    while !line.at_condition() {
+        found.extend(line.word());
+    }
+    found
+}
+
+/// A sample expression.
+fn expression(line: &mut ActionLine<'_, '_>) -> Result<Expr, Diagnostic> {
+    let word = match line.at_condition() {
+        true => None,
+        false => line.word(),
+    };
+    let Some(word) = word else { return Err(refuse(line, "missing fetch method")) };
+    Expr::parse(&word.str()).map_err(|e| refuse(line, e))
+}
+
+fn sample(line: &mut ActionLine<'_, '_>) -> Read {
+    expression(line)?;
+    not_built()
+}
+
+fn variable(line: &ActionLine<'_, '_>) -> Result<(), Diagnostic> {
+    let Some(name) = &line.bracket else {
+        let written = line.words.next.checked_sub(1).and_then(|i| line.words.all.get(i));
+        let written = written.map(|w| w.str()).unwrap_or_default();
+        return Err(refuse(
+            line,
+            format!(
+                "invalid variable '{written}'. Expects 'set-var(<var-name>)' or 'unset-var(<var-name>)'"
+            ),
+        ));
+    };
+    vars::check_name(name.as_bytes())
+        .map_err(|e| refuse(line, e.replace("{name}", &format!("{name})"))))
+}
+
+fn set_var(line: &mut ActionLine<'_, '_>) -> Read {
+    variable(line)?;
+    expression(line)?;
+    not_built()
+}
+
+fn unset_var(line: &mut ActionLine<'_, '_>) -> Read {
+    variable(line)?;
+    not_built()
+}
+
+fn exactly(line: &mut ActionLine<'_, '_>, count: usize, message: &str) -> Read {
+    let found = arguments(line).len();
+    if found < count {
+        return Err(refuse(line, message.to_owned()));
+    }
+    not_built()
+}
+
+/// `set-tos`, `set-mark`: a number, also in hexadecimal.
+fn number(line: &mut ActionLine<'_, '_>) -> Read {
+    let Some(word) = (!line.at_condition()).then(|| line.word()).flatten() else {
+        return Err(refuse(line, "expects exactly 1 argument (integer/hex value)"));
+    };
+    let text = word.str();
+    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(hex) => u32::from_str_radix(hex, 16).is_ok(),
+        None => text.parse::<i64>().is_ok(),
+    };
+    if !parsed {
+        return Err(refuse(
+            line,
+            format!("invalid character starting at '{text}' (integer/hex value expected)"),
+        ));
+    }
+    not_built()
+}
+
+/// `add-acl(file)`, `set-map(file)` and their kin.
+fn map(line: &mut ActionLine<'_, '_>, count: usize) -> Read {
+    if arguments(line).len() < count {
+        return Err(refuse(line, format!("expects exactly {count} arguments")));
+    }
+    not_built()
+}
+
+fn auth(line: &mut ActionLine<'_, '_>) -> Read {
+    if line.accept("realm") && (line.at_condition() || line.word().is_none()) {
+        return Err(refuse(line, "missing realm value"));
+    }
+    not_built()
+}
+
+fn cache(line: &mut ActionLine<'_, '_>) -> Read {
+    match (!line.at_condition()).then(|| line.word()).flatten() {
+        Some(_) => not_built(),
+        None => Err(refuse(line, "expects a cache name")),
+    }
+}
+
+fn on_off(line: &mut ActionLine<'_, '_>) -> Read {
+    let word = line.word().map(|w| w.str()).unwrap_or_default();
+    match &*word {
+        "on" | "off" => not_built(),
+        "" => Err(refuse(line, "expects exactly 1 arguments")),
+        other => Err(refuse(
+            line,
+            format!("Unexpected value '{other}'. Only 'on' and 'off' are supported"),
+        )),
+    }
+}
+
+fn layer4(line: &mut ActionLine<'_, '_>) -> Read {
+    let word = line.word().map(|w| w.str()).unwrap_or_default();
+    if word == "layer4" {
+        return not_built();
+    }
+    let (action, kind, name) = (line.row.name, line.proxy.kind.word(), line.proxy.name.clone());
+    Err(line.alert(format!(
+        "'tcp-request connection {action}' only supports 'layer4' in {kind} '{name}' (got '{word}')"
+    )))
+}
+
+fn service(line: &mut ActionLine<'_, '_>) -> Read {
+    match (!line.at_condition()).then(|| line.word()).flatten() {
+        None => Err(refuse(line, "'use-service' expects a service name.")),
+        Some(name) if *name == *"prometheus-exporter" || name.bytes().starts_with(b"lua.") => {
+            not_built()
+        }
+        Some(name) => Err(refuse(line, format!("'{name}' unknown service name."))),
+    }
+}
+
+fn do_resolve(line: &mut ActionLine<'_, '_>) -> Read {
+    let complete = line.bracket.as_ref().is_some_and(|inside| inside.contains(','));
+    if !complete {
+        let name = line.name();
+        return Err(refuse(
+            line,
+            format!(
+                "Can't parse '{name}'. Expects 'do-resolve(<varname>,<resolvers>[,<options>]) <expr>'. Available options are 'ipv4' and 'ipv6'"
+            ),
+        ));
+    }
+    expression(line)?;
+    not_built()
+}
+
+fn inspect_delay(line: &mut Line<'_>) -> Parsed {
+    let (kind, proxy) = (line.proxy().kind.word(), line.proxy().name.clone());
+    let name = line.keyword.name;
+    let expects = format!("'{name}' expects a positive delay in milliseconds, in {kind} '{proxy}'");
+    let Some(word) = line.word() else { return Err(line.alert(expects)) };
+    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
+        Ok(_) => Ok(()),
+        Err(NumberError::Unexpected(c)) => {
+            Err(line.alert(format!("{expects} (unexpected character '{c}')")))
+        }
+        Err(NumberError::Overflow) => Err(line.alert(format!(
+            "{expects} (timer overflow in '{word}', maximum value is 2147483647 ms or ~24.8 days)"
+        ))),
+        Err(NumberError::Underflow) => Err(line.alert(format!(
+            "{expects} (timer underflow in '{word}', minimum non-null value is 1 ms)"
+        ))),
+    }
+}
+
+const NONE: RuleSets = RuleSets::HTTP_REQUEST;
+const ALL_TCP: RuleSets = RuleSets::TCP_REQUEST_CONNECTION
+    .and(RuleSets::TCP_REQUEST_SESSION)
+    .and(RuleSets::TCP_REQUEST_CONTENT);
+const HTTP: RuleSets = RuleSets::HTTP_REQUEST.and(RuleSets::HTTP_RESPONSE);
+const ADDRESSES: RuleSets =
+    RuleSets::HTTP_REQUEST.and(RuleSets::TCP_REQUEST_CONNECTION).and(RuleSets::TCP_REQUEST_SESSION);
+const CONTENT: RuleSets = RuleSets::HTTP_REQUEST.and(RuleSets::TCP_REQUEST_CONTENT);
+
+const ROW: ActionRow = ActionRow {
+    name: "",
+    rule_sets: NONE,
+    args: "",
+    doc: "",
+    examples: &[],
+    status: Status::Planned,
+    parse: |_| not_built(),
+};
+
+const RULES: Keyword = Keyword {
+    args: "<action> [<options>...] [ { if | unless } <condition> ]",
+    status: Status::Works,
+    parse: rule_line,
+    ..Keyword::NEW
+};
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[
+        Keyword {
+            name: "tcp-request connection",
+            sections: Sections::FRONTEND.and(Sections::LISTEN),
+            doc: "A rule for connections just accepted.",
+            examples: &["tcp-request connection reject if { src 127.0.0.9 }"],
+            ..RULES
+        },
+        Keyword {
+            name: "tcp-request content",
+            sections: Sections::NAMED_PROXIES,
+            doc: "A rule for the first bytes of a connection.",
+            examples: &["tcp-request content accept if { req.len gt 0 }"],
+            ..RULES
+        },
+        Keyword {
+            name: "tcp-request inspect-delay",
+            sections: Sections::NAMED_PROXIES,
+            args: "<timeout>",
+            doc: "How long content rules wait for the bytes they look at.",
+            examples: &["tcp-request inspect-delay 5s"],
+            status: Status::Planned,
+            parse: inspect_delay,
+            ..RULES
+        },
+        Keyword {
+            name: "tcp-request session",
+            sections: Sections::FRONTEND.and(Sections::LISTEN),
+            doc: "A rule for connections whose handshakes are done.",
+            examples: &["tcp-request session reject if { src 127.0.0.9 }"],
+            ..RULES
+        },
+        Keyword {
+            name: "tcp-response content",
+            sections: Sections::LISTEN.and(Sections::BACKEND),
+            doc: "A rule for the first bytes of a server's answer.",
+            examples: &["tcp-response content accept if { res.len gt 0 }"],
+            ..RULES
+        },
+        Keyword {
+            name: "tcp-response inspect-delay",
+            sections: Sections::LISTEN.and(Sections::BACKEND),
+            args: "<timeout>",
+            doc: "How long content rules wait for the bytes they look at.",
+            examples: &["tcp-response inspect-delay 5s"],
+            status: Status::Planned,
+            parse: inspect_delay,
+            ..RULES
+        },
+    ],
+    actions: &[
+        ActionRow {
+            name: "accept",
+            rule_sets: ALL_TCP.and(RuleSets::TCP_RESPONSE_CONTENT),
+            doc: "Skips the rest of this rule set.",
+            examples: &["accept"],
+            ..ROW
+        },
+        ActionRow {
+            name: "add-acl(*)",
+            rule_sets: HTTP,
+            args: "<key>",
+            doc: "Adds a pattern to an ACL that was read from a file.",
+            examples: &["add-acl(/tmp/list) %[src]"],
+            parse: |line| map(line, 1),
+            ..ROW
+        },
+        ActionRow {
+            name: "auth",
+            args: "[realm <realm>]",
+            doc: "Asks for credentials.",
+            examples: &["auth realm Members"],
+            parse: auth,
+            ..ROW
+        },
+        ActionRow {
+            name: "cache-store",
+            rule_sets: RuleSets::HTTP_RESPONSE,
+            args: "<name>",
+            doc: "Stores the response in a cache.",
+            examples: &["cache-store c"],
+            parse: cache,
+            ..ROW
+        },
+        ActionRow {
+            name: "cache-use",
+            args: "<name>",
+            doc: "Answers from a cache.",
+            examples: &["cache-use c"],
+            parse: cache,
+            ..ROW
+        },
+        ActionRow {
+            name: "close",
+            rule_sets: RuleSets::TCP_RESPONSE_CONTENT,
+            doc: "Closes the server's connection at once.",
+            examples: &["close"],
+            ..ROW
+        },
+        ActionRow {
+            name: "del-acl(*)",
+            rule_sets: HTTP,
+            args: "<key>",
+            doc: "Removes a pattern from an ACL that was read from a file.",
+            examples: &["del-acl(/tmp/list) %[src]"],
+            parse: |line| map(line, 1),
+            ..ROW
+        },
+        ActionRow {
+            name: "del-map(*)",
+            rule_sets: HTTP,
+            args: "<key>",
+            doc: "Removes an entry from a map.",
+            examples: &["del-map(/tmp/map) %[src]"],
+            parse: |line| map(line, 1),
+            ..ROW
+        },
+        ActionRow {
+            name: "disable-l7-retry",
+            doc: "Does not retry this request after a failure.",
+            examples: &["disable-l7-retry"],
+            ..ROW
+        },
+        ActionRow {
+            name: "do-resolve(*)",
+            rule_sets: CONTENT,
+            args: "<expression>",
+            doc: "Resolves a name into a variable.",
+            examples: &["do-resolve(txn.ip,dns,ipv4) hdr(host)"],
+            parse: do_resolve,
+            ..ROW
+        },
+        ActionRow {
+            name: "expect-netscaler-cip",
+            rule_sets: RuleSets::TCP_REQUEST_CONNECTION,
+            args: "layer4",
+            doc: "The connection begins with a NetScaler client address header.",
+            examples: &["expect-netscaler-cip layer4"],
+            parse: layer4,
+            ..ROW
+        },
+        ActionRow {
+            name: "expect-proxy",
+            rule_sets: RuleSets::TCP_REQUEST_CONNECTION,
+            args: "layer4",
+            doc: "The connection begins with a PROXY protocol header.",
+            examples: &["expect-proxy layer4"],
+            parse: layer4,
+            ..ROW
+        },
+        ActionRow {
+            name: "reject",
+            rule_sets: ALL_TCP.and(RuleSets::TCP_RESPONSE_CONTENT),
+            doc: "Closes the connection.",
+            examples: &["reject"],
+            ..ROW
+        },
+        ActionRow {
+            name: "send-spoe-group",
+            rule_sets: HTTP.and(RuleSets::TCP_REQUEST_CONTENT).and(RuleSets::TCP_RESPONSE_CONTENT),
+            args: "<engine> <group>",
+            doc: "Sends the messages of a group to the agents.",
+            examples: &["send-spoe-group engine group"],
+            parse: |line| exactly(line, 2, "expects 2 arguments: <engine-id> <group-id>"),
+            ..ROW
+        },
+        ActionRow {
+            name: "set-dst",
+            rule_sets: ADDRESSES.and(RuleSets::TCP_REQUEST_CONTENT),
+            args: "<expression>",
+            doc: "Changes the destination address.",
+            examples: &["set-dst dst"],
+            parse: sample,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-dst-port",
+            rule_sets: ADDRESSES.and(RuleSets::TCP_REQUEST_CONTENT),
+            args: "<expression>",
+            doc: "Changes the destination port.",
+            examples: &["set-dst-port int(80)"],
+            parse: sample,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-map(*)",
+            rule_sets: HTTP,
+            args: "<key> <value>",
+            doc: "Adds or changes an entry of a map.",
+            examples: &["set-map(/tmp/map) %[src] 1"],
+            parse: |line| map(line, 2),
+            ..ROW
+        },
+        ActionRow {
+            name: "set-mark",
+            rule_sets: HTTP,
+            args: "<mark>",
+            doc: "Marks packets to the client for the kernel's routing.",
+            examples: &["set-mark 0x10"],
+            parse: number,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-nice",
+            rule_sets: HTTP,
+            args: "<nice>",
+            doc: "How urgent the stream is.",
+            examples: &["set-nice 100"],
+            status: Status::NoEffect("tasks are scheduled by tokio"),
+            parse: |line| exactly(line, 1, "expects exactly 1 argument (integer value)"),
+            ..ROW
+        },
+        ActionRow {
+            name: "set-priority-class",
+            rule_sets: CONTENT,
+            args: "<expression>",
+            doc: "The request's class in the queue; lower goes first.",
+            examples: &["set-priority-class int(5)"],
+            parse: sample,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-priority-offset",
+            rule_sets: CONTENT,
+            args: "<expression>",
+            doc: "The request's offset in the queue, in milliseconds.",
+            examples: &["set-priority-offset int(5)"],
+            parse: sample,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-src",
+            rule_sets: ADDRESSES,
+            args: "<expression>",
+            doc: "Changes the client's address.",
+            examples: &["set-src hdr(x-client)"],
+            parse: sample,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-src-port",
+            rule_sets: ADDRESSES,
+            args: "<expression>",
+            doc: "Changes the client's port.",
+            examples: &["set-src-port int(1000)"],
+            parse: sample,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-tos",
+            rule_sets: HTTP,
+            args: "<tos>",
+            doc: "The type of service of packets to the client.",
+            examples: &["set-tos 8"],
+            parse: number,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-var",
+            rule_sets: HTTP.and(RuleSets::HTTP_AFTER_RESPONSE),
+            args: "(<name>) <expression>",
+            doc: "Written without a variable, to be refused.",
+            examples: &[],
+            parse: set_var,
+            ..ROW
+        },
+        ActionRow {
+            name: "set-var(*)",
+            rule_sets: HTTP
+                .and(RuleSets::HTTP_AFTER_RESPONSE)
+                .and(RuleSets::TCP_REQUEST_SESSION)
+                .and(RuleSets::TCP_REQUEST_CONTENT)
+                .and(RuleSets::TCP_RESPONSE_CONTENT),
+            args: "<expression>",
+            doc: "Sets a variable.",
+            examples: &["set-var(txn.client) src"],
+            parse: set_var,
+            ..ROW
+        },
+        ActionRow {
+            name: "silent-drop",
+            rule_sets: HTTP.and(ALL_TCP).and(RuleSets::TCP_RESPONSE_CONTENT),
+            doc: "Forgets the connection without telling the client.",
+            examples: &["silent-drop"],
+            ..ROW
+        },
+        ActionRow {
+            name: "strict-mode",
+            rule_sets: HTTP.and(RuleSets::HTTP_AFTER_RESPONSE),
+            args: "{ on | off }",
+            doc: "Whether a failing header rule fails the message.",
+            examples: &["strict-mode on"],
+            parse: on_off,
+            ..ROW
+        },
+        ActionRow {
+            name: "unset-var",
+            rule_sets: HTTP.and(RuleSets::HTTP_AFTER_RESPONSE),
+            args: "(<name>)",
+            doc: "Written without a variable, to be refused.",
+            examples: &[],
+            parse: unset_var,
+            ..ROW
+        },
+        ActionRow {
+            name: "unset-var(*)",
+            rule_sets: HTTP
+                .and(RuleSets::HTTP_AFTER_RESPONSE)
+                .and(RuleSets::TCP_REQUEST_SESSION)
+                .and(RuleSets::TCP_REQUEST_CONTENT)
+                .and(RuleSets::TCP_RESPONSE_CONTENT),
+            doc: "Forgets a variable.",
+            examples: &["unset-var(txn.client)"],
+            parse: unset_var,
+            ..ROW
+        },
+        ActionRow {
+            name: "use-service",
+            rule_sets: CONTENT,
+            args: "<service>",
+            doc: "Answers with a service of this program.",
+            examples: &["use-service prometheus-exporter"],
+            parse: service,
+            ..ROW
+        },
+        ActionRow {
+            name: "wait-for-handshake",
+            doc: "Holds a request that came as early data until the handshake is done.",
+            examples: &["wait-for-handshake"],
+            ..ROW
+        },
+    ],
+    ..Part::NONE
+};

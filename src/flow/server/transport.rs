@@ -1,0 +1,715 @@
+//! Options of `server` lines that concern protocols, TLS and name resolution, and `server-template`
+//! (manual 4.2 and 5.2). In: the option's words. Out: checked words.
+
+use crate::catalog::{Keyword, Part, ServerOption, Status};
+use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
+use crate::config::args::{
+    Line, NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time,
+};
+use crate::config::diagnostic::Diagnostic;
+use crate::config::section::Sections;
+use crate::config::spec::ServerSpec;
+use crate::sample::expr::Expr;
+
+fn refuse(line: &OptionLine<'_, '_>, message: impl AsRef<str>) -> Diagnostic {
+    line.alert(format!("'{}' : {}.", line.subject, message.as_ref()))
+}
+
+/// The option's argument, or `'option' expects <…> as argument`.
+fn word(line: &mut OptionLine<'_, '_>, what: &str) -> Result<String, Diagnostic> {
+    match line.word() {
+        Some(word) => Ok(word.str().into_owned()),
+        None => Err(refuse(line, format!("'{}' expects {what} as argument", line.name))),
+    }
+}
+
+fn text(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let what = format!("'{}' : missing value", line.name);
+    line.word().map(drop).ok_or_else(|| refuse(line, what))
+}
+
+fn cookie(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    server.cookie = Some(word(line, "<value>")?);
+    Ok(())
+}
+
+fn log_proto(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    match &*word(line, "<proto>")? {
+        "legacy" | "octet-count" => Ok(()),
+        other => Err(refuse(
+            line,
+            format!("'log-proto' expects one of 'octet-count' or 'legacy' but got '{other}'"),
+        )),
+    }
+}
+
+fn lenient(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let value = word(line, "<value>")?;
+    match parse_lenient(value.as_bytes()) {
+        -1.. => Ok(()),
+        _ => Err(refuse(line, "'max-reuse' must be >= -1")),
+    }
+}
+
+fn namespace(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    word(line, "<name>").map(drop)
+}
+
+fn pool_low(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    word(line, "<value>").map(drop)
+}
+
+fn purge_delay(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let value = word(line, "<value>")?;
+    match parse_time(value.as_bytes(), TimeUnit::Milliseconds) {
+        Ok(delay) => {
+            server.pool_purge_delay = Some(delay);
+            Ok(())
+        }
+        Err(NumberError::Overflow) => Err(refuse(
+            line,
+            format!(
+                "timer overflow in argument '{value}' to 'pool-purge-delay' (maximum value is 2147483647 ms or ~24.8 days)"
+            ),
+        )),
+        Err(NumberError::Underflow) => Err(refuse(
+            line,
+            format!(
+                "timer underflow in argument '{value}' to 'pool-purge-delay' (minimum non-null value is 1 ms)"
+            ),
+        )),
+        Err(NumberError::Unexpected(c)) => Err(refuse(
+            line,
+            format!("unexpected character '{c}' in argument to <pool-purge-delay>"),
+        )),
+    }
+}
+
+fn proto(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let Some(value) = line.word().map(|w| w.str()) else {
+        return Err(refuse(line, "'proto' : missing value"));
+    };
+    match &*value {
+        "h1" | "h2" | "fcgi" | "none" => Ok(()),
+        other => Err(refuse(line, format!("'proto' :  unknown MUX protocol '{other}'"))),
+    }
+}
+
+fn v2_options(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let list = line.word().map(|w| w.str()).unwrap_or_default();
+    for option in list.split(',') {
+        let known = [
+            "ssl",
+            "cert-cn",
+            "cert-key",
+            "cert-sig",
+            "ssl-cipher",
+            "authority",
+            "crc32c",
+            "unique-id",
+        ];
+        if !known.contains(&option) {
+            return Err(refuse(line, format!("'proxy-v2-options' : {option} not implemented")));
+        }
+    }
+    Ok(())
+}
+
+fn redir(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    word(line, "<prefix>").map(drop)
+}
+
+fn resolve_net(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let list = line.word().map(|w| w.str()).unwrap_or_default();
+    for network in list.split(',') {
+        if crate::sample::pattern::network(network).is_err() {
+            let place = line.last_place();
+            return Err(Diagnostic::alert(
+                Some(&place),
+                format!("parsing [{place}]: 'resolve-net' invalid network '{network}'."),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn resolve_opts(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let list = line.word().map(|w| w.str()).unwrap_or_default();
+    for option in list.split(',') {
+        if !["allow-dup-ip", "ignore-weight", "prevent-dup-ip"].contains(&option) {
+            let place = line.last_place();
+            return Err(Diagnostic::alert(
+                Some(&place),
+                format!(
+                    "parsing [{place}]: 'resolve-opts' unknown resolve-opts option '{option}'; supported methods are 'allow-dup-ip', 'ignore-weight', and 'prevent-dup-ip'."
+                ),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn resolve_prefer(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let family = line.word().map(|w| w.str()).unwrap_or_default();
+    let place = line.last_place();
+    let say =
+        |text: String| Err(Diagnostic::alert(Some(&place), format!("parsing [{place}]: {text}")));
+    match &*family {
+        "ipv4" | "ipv6" => Ok(()),
+        "" => say("'resolve-prefer' expects either ipv4 or ipv6 as argument.".into()),
+        _ => say("'server' : 'resolve-prefer' expects either ipv4 or ipv6 as argument.".into()),
+    }
+}
+
+fn resolvers(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    line.word();
+    Ok(())
+}
+
+fn sni(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let text = word(line, "<expression>")?;
+    Expr::parse(&text)
+        .map(drop)
+        .map_err(|e| refuse(line, format!("error detected while parsing sni expression : {e}")))
+}
+
+fn socks4(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let text = word(line, "<addr>:<port>")?;
+    match AddressSpec::parse(&text) {
+        Ok(AddressSpec::Inet { ports: PortsSpec::None, .. }) => {
+            Err(refuse(line, format!("'socks4' : missing port specification in '{text}'")))
+        }
+        Ok(_) => Ok(()),
+        Err(e) => Err(refuse(line, format!("'socks4' : {e}"))),
+    }
+}
+
+fn source(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let Some(text) = line.word() else {
+        return Err(refuse(
+            line,
+            "'source' expects <addr>[:<port>[-<port>]], and optionally 'usesrc' <addr>, and 'interface' <name> as argument",
+        ));
+    };
+    AddressSpec::parse(&text.str()).map_err(|e| refuse(line, format!("'source {text}' : {e}")))?;
+    loop {
+        if line.accept("usesrc") {
+            if line.word().is_none() {
+                return Err(refuse(
+                    line,
+                    "'usesrc' expects <addr>[:<port>], 'client', 'clientip', or 'hdr_ip(name,#)' as argument",
+                ));
+            }
+        } else if line.accept("interface") {
+            if line.word().is_none() {
+                return Err(refuse(line, "'interface' : missing interface name"));
+            }
+        } else {
+            return Ok(());
+        }
+    }
+}
+
+fn tcp_ut(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let Some(value) = line.word() else {
+        return Err(refuse(line, "'tcp-ut' : missing TCP User Timeout value"));
+    };
+    match parse_time(value.bytes(), TimeUnit::Milliseconds) {
+        Ok(_) => Ok(()),
+        Err(NumberError::Overflow) => Err(refuse(
+            line,
+            format!(
+                "timer overflow in argument '{value}' to 'tcp-ut' (maximum value is 2147483647 ms or ~24.8 days)"
+            ),
+        )),
+        Err(NumberError::Underflow) => Err(refuse(
+            line,
+            format!(
+                "timer underflow in argument '{value}' to 'tcp-ut' (minimum non-null value is 1 ms)"
+            ),
+        )),
+        Err(NumberError::Unexpected(_)) => {
+            Err(refuse(line, "'tcp-ut' : expects a positive delay in milliseconds"))
+        }
+    }
+}
+
+fn verify(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    match line.word().map(|w| w.str()) {
+        Some(value) if matches!(&*value, "none" | "required") => Ok(()),
+        Some(value) => Err(refuse(
+            line,
+            format!(
+                "'verify' : unknown verify method '{value}', only 'none' and 'required' are supported"
+            ),
+        )),
+        None => Err(refuse(line, "'verify' : missing verify method")),
+    }
+}
+
+fn version(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let name = line.name;
+    match line.word().map(|w| w.str()) {
+        Some(value)
+            if matches!(&*value, "SSLv3" | "TLSv1.0" | "TLSv1.1" | "TLSv1.2" | "TLSv1.3") =>
+        {
+            Ok(())
+        }
+        Some(value) => Err(refuse(line, format!("'{name}' : unknown SSL/TLS version '{value}'"))),
+        None => Err(refuse(line, format!("'{name}' : missing SSL/TLS version"))),
+    }
+}
+
+fn template(line: &mut Line<'_>) -> Parsed {
+    let (Some(prefix), Some(range), Some(address)) = (line.word(), line.word(), line.word()) else {
+        return Err(line.alert(
+            "'server-template' expects <prefix> <nb | range> <addr>[:<port>] as arguments.",
+        ));
+    };
+    if let Some(bad) = crate::config::section::invalid_char(prefix) {
+        return Err(line.alert(format!(
+            "character '{bad}' is not permitted in server-template prefix '{prefix}'."
+        )));
+    }
+    let range = range.str();
+    let (low, high) = range.split_once('-').unwrap_or(("1", &range));
+    let valid = match (low.parse::<u32>(), high.parse::<u32>()) {
+        (Ok(low), Ok(high)) => low >= 1 && low <= high,
+        _ => false,
+    };
+    if !valid {
+        return Err(line
+            .alert(format!("'server-template {prefix}' : Wrong number or range arg '{range}'.")));
+    }
+    let text = address.str().into_owned();
+    if let Err(e) = AddressSpec::parse(&text) {
+        return Err(line.alert(format!("'server-template {prefix}' : {e}")));
+    }
+    if let Ok(AddressSpec::Inet { host: HostSpec::Name(..), .. }) = AddressSpec::parse(&text) {
+        // Resolved when the servers start.
+    }
+    line.rest();
+    Ok(())
+}
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[Keyword {
+        name: "server-template",
+        sections: Sections::LISTEN.and(Sections::BACKEND),
+        args: "<prefix> <number|range> <fqdn>[:<port>] [<option>...]",
+        doc: "Many servers of one kind.",
+        examples: &["server-template web 3 127.0.0.1:80"],
+        parse: template,
+        ..Keyword::NEW
+    }],
+    server_options: &[
+        ServerOption {
+            name: "allow-0rtt",
+            doc: "Sends early data on.",
+            examples: &["allow-0rtt"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "alpn",
+            args: "<protocols>",
+            doc: "The protocols offered by ALPN.",
+            examples: &["alpn h2,http/1.1"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "ca-file",
+            args: "<file>",
+            doc: "Authorities that the server is verified with.",
+            examples: &["ca-file /etc/ssl/ca.pem"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "ciphers",
+            args: "<ciphers>",
+            doc: "The ciphers, up to TLS 1.2.",
+            examples: &["ciphers ECDHE+AESGCM"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "ciphersuites",
+            args: "<suites>",
+            doc: "The cipher suites of TLS 1.3.",
+            examples: &["ciphersuites TLS_AES_128_GCM_SHA256"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "cookie",
+            args: "<value>",
+            doc: "The server's value in the persistence cookie.",
+            examples: &["cookie s1"],
+            parse: cookie,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "crl-file",
+            args: "<file>",
+            doc: "Revoked certificates.",
+            examples: &["crl-file /etc/ssl/crl.pem"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "crt",
+            args: "<file>",
+            doc: "The certificate shown to the server.",
+            examples: &["crt /etc/ssl/client.pem"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "force-sslv3",
+            doc: "Speaks only this version.",
+            examples: &["force-sslv3"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "force-tlsv10",
+            doc: "Speaks only this version.",
+            examples: &["force-tlsv10"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "force-tlsv11",
+            doc: "Speaks only this version.",
+            examples: &["force-tlsv11"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "force-tlsv12",
+            doc: "Speaks only this version.",
+            examples: &["force-tlsv12"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "force-tlsv13",
+            doc: "Speaks only this version.",
+            examples: &["force-tlsv13"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "log-proto",
+            args: "<proto>",
+            doc: "How log messages are framed.",
+            examples: &["log-proto legacy"],
+            parse: log_proto,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "max-reuse",
+            args: "<count>",
+            doc: "Requests a connection may carry.",
+            examples: &["max-reuse 100"],
+            parse: lenient,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "namespace",
+            args: "<name>",
+            doc: "The network namespace to connect from.",
+            examples: &["namespace blue"],
+            parse: namespace,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-backup",
+            doc: "Undoes backup.",
+            examples: &["no-backup"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-send-proxy",
+            doc: "Undoes send-proxy.",
+            examples: &["no-send-proxy"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-send-proxy-v2",
+            doc: "Undoes send-proxy-v2.",
+            examples: &["no-send-proxy-v2"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-send-proxy-v2-ssl",
+            doc: "Undoes send-proxy-v2-ssl.",
+            examples: &["no-send-proxy-v2-ssl"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-send-proxy-v2-ssl-cn",
+            doc: "Undoes send-proxy-v2-ssl-cn.",
+            examples: &["no-send-proxy-v2-ssl-cn"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-ssl",
+            doc: "Undoes ssl.",
+            examples: &["no-ssl"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-ssl-reuse",
+            doc: "Does not resume TLS sessions.",
+            examples: &["no-ssl-reuse"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-sslv3",
+            doc: "Does not speak this version.",
+            examples: &["no-sslv3"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-tfo",
+            doc: "Undoes tfo.",
+            examples: &["no-tfo"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-tls-tickets",
+            doc: "Uses no session tickets.",
+            examples: &["no-tls-tickets"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-tlsv10",
+            doc: "Does not speak this version.",
+            examples: &["no-tlsv10"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-tlsv11",
+            doc: "Does not speak this version.",
+            examples: &["no-tlsv11"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-tlsv12",
+            doc: "Does not speak this version.",
+            examples: &["no-tlsv12"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-tlsv13",
+            doc: "Does not speak this version.",
+            examples: &["no-tlsv13"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "no-verifyhost",
+            doc: "Does not check the name in the certificate.",
+            examples: &["no-verifyhost"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "non-stick",
+            doc: "Is never stored in stick tables.",
+            examples: &["non-stick"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "npn",
+            args: "<protocols>",
+            status: Status::NoEffect("NPN is gone from TLS; ALPN took its place"),
+            doc: "The protocols offered by NPN.",
+            examples: &["npn http/1.1"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "pool-low-conn",
+            args: "<max>",
+            doc: "Idle connections kept from other threads.",
+            examples: &["pool-low-conn 2"],
+            parse: pool_low,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "pool-purge-delay",
+            args: "<delay>",
+            doc: "How often idle connections are reduced.",
+            examples: &["pool-purge-delay 5s"],
+            parse: purge_delay,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "proto",
+            args: "<name>",
+            doc: "The protocol spoken.",
+            examples: &["proto h1"],
+            parse: proto,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "proxy-v2-options",
+            args: "<option>[,<option>]*",
+            doc: "What PROXY v2 headers carry.",
+            examples: &["proxy-v2-options ssl,crc32c"],
+            parse: v2_options,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "redir",
+            args: "<prefix>",
+            doc: "Redirects requests to this prefix.",
+            examples: &["redir http://127.0.0.1"],
+            parse: redir,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "resolve-net",
+            args: "<network>[,<network>]*",
+            doc: "Networks preferred when a name has several addresses.",
+            examples: &["resolve-net 10.0.0.0/8"],
+            parse: resolve_net,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "resolve-opts",
+            args: "<option>[,<option>]*",
+            doc: "How names are resolved.",
+            examples: &["resolve-opts allow-dup-ip"],
+            parse: resolve_opts,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "resolve-prefer",
+            args: "<family>",
+            doc: "The address family preferred.",
+            examples: &["resolve-prefer ipv4"],
+            parse: resolve_prefer,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "resolvers",
+            args: "<section>",
+            doc: "The resolvers to use.",
+            examples: &["resolvers dns"],
+            parse: resolvers,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "send-proxy",
+            doc: "Connections begin with a PROXY protocol header.",
+            examples: &["send-proxy"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "send-proxy-v2",
+            doc: "Connections begin with a PROXY v2 header.",
+            examples: &["send-proxy-v2"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "send-proxy-v2-ssl",
+            doc: "Connections begin with a PROXY v2 header.",
+            examples: &["send-proxy-v2-ssl"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "send-proxy-v2-ssl-cn",
+            doc: "Connections begin with a PROXY v2 header.",
+            examples: &["send-proxy-v2-ssl-cn"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "sni",
+            args: "<expression>",
+            doc: "The server name asked for.",
+            examples: &["sni str(example.org)"],
+            parse: sni,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "socks4",
+            args: "<address>:<port>",
+            doc: "Connects through a SOCKS4 proxy.",
+            examples: &["socks4 127.0.0.1:1080"],
+            parse: socks4,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "source",
+            args: "<address>[:<port>[-<port>]] [usesrc ...] [interface <name>]",
+            doc: "The address to connect from.",
+            examples: &["source 127.0.0.1"],
+            parse: source,
+            ..ServerOption::NEW
+        },
+        ServerOption { name: "ssl", doc: "Speaks TLS.", examples: &["ssl"], ..ServerOption::NEW },
+        ServerOption {
+            name: "ssl-max-ver",
+            args: "<version>",
+            doc: "The newest version spoken.",
+            examples: &["ssl-max-ver TLSv1.2"],
+            parse: version,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "ssl-min-ver",
+            args: "<version>",
+            doc: "The oldest version spoken.",
+            examples: &["ssl-min-ver TLSv1.2"],
+            parse: version,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "ssl-reuse",
+            doc: "Resumes TLS sessions.",
+            examples: &["ssl-reuse"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "stick",
+            doc: "Undoes non-stick.",
+            examples: &["stick"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "tcp-ut",
+            args: "<delay>",
+            doc: "How long sent data may stay unacknowledged.",
+            examples: &["tcp-ut 30s"],
+            parse: tcp_ut,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "tfo",
+            doc: "TCP fast open.",
+            examples: &["tfo"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "tls-tickets",
+            doc: "Undoes no-tls-tickets.",
+            examples: &["tls-tickets"],
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "verify",
+            args: "[none|required]",
+            doc: "Whether the server's certificate is verified.",
+            examples: &["verify none"],
+            parse: verify,
+            ..ServerOption::NEW
+        },
+        ServerOption {
+            name: "verifyhost",
+            args: "<hostname>",
+            doc: "The name the certificate must have.",
+            examples: &["verifyhost example.org"],
+            parse: text,
+            ..ServerOption::NEW
+        },
+    ],
+    ..Part::NONE
+};
