@@ -40,7 +40,7 @@ impl Action for Redirect {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         self.text.with_text(stream, phase, |stream, text| {
             let location = self.location(stream, text);
-            let reason = error_page::reason(self.code);
+            let reason = if self.code == 302 { "Found" } else { error_page::reason(self.code) };
             let response = &mut stream.response;
             response.clear();
             response.set_status_line(Version::HTTP_11, self.code, reason.as_bytes());
