@@ -199,9 +199,10 @@ fn process_id() -> u32 {
     PID.with(|pid| *pid)
 }
 
-/// Whether the client sent nothing at all.
+/// Whether the client sent nothing, or no whole request: HAProxy counts nothing of a head that it could
+/// not read.
 fn is_null(stream: &Stream<'_>) -> bool {
-    stream.bytes_in == 0 && stream.request.is_empty() && stream.times.first_byte.is_none()
+    stream.bytes_in == 0
 }
 
 /// Whether a stream counts as an error for `dontlog-normal` and `log-separate-errors`.

@@ -327,7 +327,11 @@ fn server_port(c: &Context<'_>, options: Options, out: &mut Out) {
 }
 
 fn status(c: &Context<'_>, _: Options, out: &mut Out) {
-    int(out, c.stream.map_or(0, |s| s.status));
+    match c.stream.map(|s| s.status) {
+        // HAProxy's value before a response is known.
+        Some(0) if c.frontend.mode == Mode::Http => out.extend_from_slice(b"-1"),
+        status => int(out, status.unwrap_or(0)),
+    }
 }
 
 fn no_cookie(_: &Context<'_>, options: Options, out: &mut Out) {

@@ -69,7 +69,8 @@ impl Timers {
         let end = times.end.or(last.into_iter().flatten().next()).unwrap_or_default();
         Timers {
             handshake,
-            idle: between(handshake, ms(times.first_byte)),
+            // Known once the request is complete, as for HAProxy.
+            idle: times.request.map_or(-1, |_| between(handshake, ms(times.first_byte))),
             request: ms(times.request),
             queued: ms(times.queued),
             connected: ms(times.connected),

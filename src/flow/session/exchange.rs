@@ -124,7 +124,7 @@ async fn receive_head(
             }
             seen = input.filled().len();
             if seen > longest || input.is_full() {
-                return Err(bad_request(stream, input.filled()));
+                return Err(bad_request(stream));
             }
         }
         let deadline = match timeouts.http_request {
@@ -145,28 +145,24 @@ async fn receive_head(
     }
 }
 
-/// The client sent no complete head: it closed, or took too long.
+/// The client sent no complete head: it closed, or took too long. Only a first request is answered and
+/// logged, and not with `option http-ignore-probes`.
 fn no_request(stream: &mut Stream<'_>, answer: bool, expired: bool) -> Ending {
-    let nothing = stream.times.first_byte.is_none();
-    if nothing && !answer {
+    if !answer || stream.frontend().is_some_and(|p| p.options.ignore_probes) {
         return Ending::silent(0, Who::Nobody, When::End);
     }
     count_request(stream);
     count_failed_request(stream);
-    let ignore = stream.frontend().is_some_and(|p| p.options.ignore_probes);
     match expired {
-        true if nothing && ignore => Ending::silent(0, Who::ClientTimeout, When::Request),
         true => Ending::page(408, Who::ClientTimeout, When::Request),
-        false if nothing => Ending::silent(0, Who::Client, When::Request),
-        false => Ending::silent(400, Who::Client, When::Request),
+        false => Ending::page(400, Who::Client, When::Request),
     }
 }
 
 /// The head cannot be parsed or is too large.
-fn bad_request(stream: &mut Stream<'_>, received: &[u8]) -> Ending {
+fn bad_request(stream: &mut Stream<'_>) -> Ending {
     count_request(stream);
     count_failed_request(stream);
-    stream.bytes_in += received.len() as u64;
     stream.request.clear();
     Ending::page(400, Who::Proxy, When::Request)
 }
@@ -192,12 +188,11 @@ fn parse_head(
             .and_then(|()| framing::of_request(&mut stream.request))
     };
     let Ok(framing) = parsed else {
-        let received = input.filled().to_vec();
-        return Err(bad_request(stream, &received));
+        return Err(bad_request(stream));
     };
     let line = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());
     stream.request_line.extend_from_slice(text.get(..line).unwrap_or_default());
-    stream.bytes_in += length as u64;
+    stream.bytes_in += stream.request.counted_bytes();
     input.consume(length);
     if input.is_empty() {
         client.input = None;
@@ -409,7 +404,13 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
         Ok(Err(_)) => return Err(Ending::silent(stream.status, Who::Client, When::Data)),
         Err(_) => return Err(Ending::silent(stream.status, Who::ClientTimeout, When::Data)),
     }
-    stream.bytes_out += bytes.len() as u64;
+    // Two pages of HAProxy's hold a field that ours get when they are sent.
+    let field = match stream.response.status {
+        400 | 408 if stream.outcome.who != Who::Nobody => "connectionclose".len() as u64,
+        _ => 0,
+    };
+    let body = stream.reply_body.len() as u64;
+    stream.bytes_out += stream.response.counted_bytes() + body + field;
     Ok(if keep_alive { After::Rest } else { forward::close(client).await })
 }
 

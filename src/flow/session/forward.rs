@@ -16,6 +16,7 @@ use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::message::Version;
 use crate::flow::http::options::{ForwardFor, KeepAlive};
+use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::assign::{self, Link};
@@ -479,10 +480,7 @@ impl WayBack {
         bytes: &[u8],
     ) -> Result<(), Ending> {
         match timer.within(self.timeouts.client, to_client.write_all(bytes)).await {
-            Ok(Ok(())) => {
-                stream.bytes_out += bytes.len() as u64;
-                Ok(())
-            }
+            Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => {
                 count_abort(stream, |c| &c.client_aborts);
                 Err(Ending::silent(stream.status, Who::Client, When::Data))
@@ -515,6 +513,9 @@ impl WayBack {
         }
         stream.framing.keep_alive &= !stream.session.thread.stopping.get();
         after_response_rules(stream);
+        if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
+            context.frontend.log.emit_early(&context);
+        }
         let connection = match upgraded {
             true => Connection::Implied,
             false => reply::connection(stream, stream.framing.keep_alive),
@@ -531,7 +532,9 @@ impl WayBack {
         let mut reframe = Reframe::new(chunked);
         let moved = Cell::new(0);
         loop {
-            if reframe.run(&mut decoder, server.input, &mut out, &moved).is_err() {
+            let bad = reframe.run(&mut decoder, server.input, &mut out, &moved).is_err();
+            stream.bytes_out += moved.take();
+            if bad {
                 return Err(broken_response(stream));
             }
             if !out.is_empty() {
@@ -579,7 +582,10 @@ fn parse_response(
         .and_then(|()| framing::of_response(&mut stream.response, stream.request.method()));
     input.consume(length);
     match parsed {
-        Ok(framing) if length <= longest => Ok(framing),
+        Ok(framing) if length <= longest => {
+            stream.bytes_out += stream.response.counted_bytes();
+            Ok(framing)
+        }
         _ => Err(bad_response(stream)),
     }
 }

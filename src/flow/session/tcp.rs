@@ -29,6 +29,9 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending
     let _counted = forward::BackendSession::begin(stream, backend);
     let mut link = assign::connect(stream, &mut client.timer, true).await?;
     stream.times.response = stream.times.connected;
+    if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
+        context.frontend.log.emit_early(&context);
+    }
     let timeouts = tunnel::pair(stream);
     let (outcome, up, down) = tunnel::copy(client, &mut link, timeouts, None).await;
     stream.outcome = outcome;
