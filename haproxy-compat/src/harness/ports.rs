@@ -6,12 +6,14 @@
 //! for having nothing listen on it.
 
 use std::fs::{File, OpenOptions};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::{Context, Result, bail};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+
+use super::process::listening_ports;
 
 /// The ephemeral range begins at 32768 on Linux.
 const FIRST: u16 = 10_240;
@@ -32,8 +34,10 @@ impl Port {
         for _ in 0..COUNT {
             let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
             let number = FIRST + ((own + step) % u32::from(COUNT)) as u16;
+            // Looked up, not tried: a socket opened here would live on for a moment in a child that
+            // another thread is starting, and make the port look taken.
             if let Some(claim) = claim(number)?
-                && TcpListener::bind((Ipv4Addr::LOCALHOST, number)).is_ok()
+                && !listening_ports().contains(&number)
             {
                 return Ok(Port { number, _claim: claim });
             }

@@ -1,6 +1,6 @@
 //! A scripted server: the test accepts each connection itself and decides what happens on it.
 
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -44,7 +44,10 @@ impl Server {
 
     /// Stops listening; accepted connections live on.
     pub fn close(&mut self) {
-        self.listener = None;
+        if let Some(listener) = self.listener.take() {
+            // A child that another thread is starting may hold a copy for a moment.
+            let _ = listener.shutdown(Shutdown::Both);
+        }
     }
 
     /// The next connection, waiting for it.
