@@ -21,15 +21,20 @@ pub struct Program {
     words: Vec<OsString>,
 }
 
+/// The running program, whatever its file is called by now, or gone.
+const OWN: &str = "/proc/self/exe";
+
 /// Device, inode, size and time of change: another file, or the same one rewritten, differs.
 type Identity = (u64, u64, u64, i64);
 
 impl Program {
-    /// The running program.
+    /// The running program; where no /proc is mounted, what the command line calls it.
     pub fn own() -> Self {
-        let path = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("/proc/self/exe"));
-        let identity = identity(Path::new("/proc/self/exe"));
-        Self { path, identity, words: std::env::args_os().collect() }
+        let words: Vec<OsString> = std::env::args_os().collect();
+        let called = words.first().map(PathBuf::from).unwrap_or_default();
+        let path = std::env::current_exe().unwrap_or(called);
+        let identity = identity(Path::new(OWN)).or_else(|| identity(&path));
+        Self { path, identity, words }
     }
 
     /// Whether another program stands in its place by now.
@@ -49,8 +54,8 @@ impl Program {
     /// # Errors
     /// The system gives no process.
     pub fn start_worker(&self, channel: &OwnedFd) -> io::Result<Child> {
-        let own = Path::new("/proc/self/exe");
-        let path = if self.was_replaced() { &self.path } else { own };
+        let own = Path::new(OWN);
+        let path = if self.was_replaced() || !own.exists() { &self.path } else { own };
         let mut command = Command::new(path);
         if let Some((name, rest)) = self.words.split_first() {
             command.arg0(name).args(rest);
