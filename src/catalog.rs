@@ -366,6 +366,8 @@ pub static PARTS: &[&Part] = &[
     &crate::sample::convert::json::PART,
     &crate::sample::convert::net::PART,
     &crate::sample::convert::string::PART,
+    &crate::sample::convert::table::DATA,
+    &crate::sample::convert::table::PART,
     &crate::state::stick_table::PART,
     &crate::check::PART,
     &crate::check::http::PART,

@@ -6,8 +6,10 @@
 // A test may stop at the first surprise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod cli;
 mod process;
 mod reload;
+mod tables;
 
 use haproxy_compat::harness::{Builder, Proxy};
 

@@ -359,8 +359,14 @@ async fn purge_pools(thread: Rc<Thread>) {
 pub(crate) mod tests {
     use super::*;
 
-    /// A thread that runs nothing, with an empty configuration.
+    /// A thread that runs nothing, with no configuration but a stick table `app`.
     pub(crate) fn thread() -> Rc<Thread> {
-        Rc::new(Thread::new(0, Arc::new(Shared::new(Arc::default(), Vec::new()))))
+        use crate::state::stick_table::{Data, KeyType, StickTableSpec};
+        let stored = Data::NAMES.iter().map(|(_, data)| (*data, 1_000)).collect();
+        let kind = KeyType::Integer;
+        let spec = StickTableSpec { kind, size: 10, stored, ..StickTableSpec::default() };
+        let mut world = World::default();
+        world.tables.insert("app".to_owned(), spec.compile("app", None));
+        Rc::new(Thread::new(0, Arc::new(Shared::new(Arc::new(world), Vec::new()))))
     }
 }

@@ -4,6 +4,7 @@ pub mod hash;
 pub mod json;
 pub mod net;
 pub mod string;
+pub mod table;
 
 #[cfg(test)]
 mod tests {
