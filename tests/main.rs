@@ -9,6 +9,7 @@
 mod cli;
 mod process;
 mod reload;
+mod stats_page;
 mod tables;
 
 use haproxy_compat::harness::{Builder, Proxy};

@@ -32,11 +32,7 @@ fn show(context: &mut CommandContext<'_>) -> Answer {
         () if has("typed") => Format::Typed { described: has("desc") },
         () => Format::Csv,
     };
-    let mut text = stats::dump(&context.world, &selection, format);
-    if format == Format::Json {
-        text.push(b'\n');
-    }
-    Answer::Text(text)
+    Answer::Text(stats::dump(&context.world, &selection, format))
 }
 
 fn is_flag(word: &str) -> bool {
@@ -75,7 +71,7 @@ pub const PART: Part = Part {
             help: "show schema json : report schema used for stats",
             doc: "The JSON schema of show stat json and show info json.",
             examples: &["show schema json"],
-            run: |_| Answer::text(stats::schema() + "\n"),
+            run: |_| Answer::text(stats::schema()),
             ..COMMAND
         },
     ],

@@ -464,6 +464,8 @@ fn finish(stream: &mut Stream<'_>) {
 fn count_outcome(stream: &Stream<'_>) {
     let process = &stream.session.thread.shared.counters;
     process.bytes_out.add(stream.bytes_out);
+    let units = u32::try_from(stream.bytes_out.div_ceil(32)).unwrap_or(u32::MAX);
+    process.output_rate.add(crate::state::clock::now_ms(), units);
     track::count_bytes(stream, stream.bytes_in, stream.bytes_out);
     let frontend = &stream.session.frontend_state().counters;
     let listener = &stream.session.listener.counters;
