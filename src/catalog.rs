@@ -365,6 +365,8 @@ pub static PARTS: &[&Part] = &[
     &crate::sample::convert::hash::PART,
     &crate::sample::convert::json::PART,
     &crate::sample::convert::net::PART,
+    &crate::sample::convert::number::PART,
+    &crate::sample::convert::planned::PART,
     &crate::sample::convert::string::PART,
     &crate::sample::convert::table::DATA,
     &crate::sample::convert::table::PART,

@@ -107,7 +107,7 @@ fn parse_ports(port: Option<&str>, whole: &str) -> Result<PortsSpec, String> {
     let number = |t: &str| {
         t.parse::<u16>().map_err(|_| match t.chars().find(|c| !c.is_ascii_digit()) {
             Some(c) => format!("invalid character '{c}' in port number '{text}' in '{whole}'"),
-            None => format!("invalid port '{t}' in '{whole}'"),
+            None => format!("invalid port '{t}'"),
         })
     };
     Ok(PortsSpec::Range(number(low)?, number(high)?))

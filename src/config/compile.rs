@@ -217,7 +217,7 @@ impl Compiler<'_> {
         let kind = spec.kind.word();
         let text = match found.and_then(|i| self.spec.proxies.get(i)) {
             None => format!("{kind} '{}' : {missing}: '{}'.", spec.name, wanted.name),
-            Some(backend) if backend.basics.mode != mode => format!(
+            Some(backend) if mode == Mode::Http && backend.basics.mode != mode => format!(
                 "{} {} '{}' ({}:{}) tries to use incompatible {} {} '{}' ({}:{}) in a 'use_backend' rule (see 'mode').",
                 mode.word(),
                 kind,

@@ -127,6 +127,9 @@ fn backlog(line: &mut Line<'_>) -> Parsed {
 }
 
 fn retries(line: &mut Line<'_>) -> Parsed {
+    if line.is_empty() {
+        return Err(line.alert("'retries' expects an integer argument (dispatch counts for one)."));
+    }
     let value = count(line)?;
     line.proxy().basics.retries = Some(value);
     Ok(())
@@ -134,13 +137,15 @@ fn retries(line: &mut Line<'_>) -> Parsed {
 
 fn id(line: &mut Line<'_>) -> Parsed {
     if line.section == Sections::DEFAULTS {
-        return Err(line.alert("'id' not allowed in 'defaults' section."));
+        return Err(line.bare("'id' not allowed in 'defaults' section."));
     }
-    let word = line.required("'id' expects an integer argument.")?;
+    let Some(word) = line.word() else {
+        return Err(line.bare("'id' expects an integer argument."));
+    };
     let value = parse_lenient(word.bytes());
     line.end()?;
     if value <= 0 {
-        return Err(line.alert("custom id has to be > 0."));
+        return Err(line.bare("custom id has to be > 0."));
     }
     let value = u32::try_from(value).unwrap_or(u32::MAX);
     line.proxy().basics.id = Some(value);
@@ -150,7 +155,7 @@ fn id(line: &mut Line<'_>) -> Parsed {
 fn description(line: &mut Line<'_>) -> Parsed {
     let words: Vec<_> = line.rest().iter().map(|w| w.str().into_owned()).collect();
     if words.is_empty() {
-        return Err(line.alert("'description' expects a string argument."));
+        return Err(line.bare("'description' expects a string argument."));
     }
     line.proxy().basics.description = Some(words.join(" "));
     Ok(())

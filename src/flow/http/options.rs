@@ -3,6 +3,7 @@
 
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Inversion, Line, Parsed};
+use crate::config::diagnostic::{Diagnostic, Level};
 use crate::config::proxy::{OptionsSpec, switch_option};
 use crate::config::section::Sections;
 
@@ -136,6 +137,11 @@ pub struct HttpSpec {
 
 fn connection_mode(line: &mut Line<'_>) -> Parsed {
     line.end()?;
+    if line.keyword.name == "option forceclose" {
+        let text = "keyword 'forceclose' is deprecated in favor of 'httpclose', and will not be supported by future versions.";
+        let warning = Diagnostic { level: Level::Warning, ..line.bare(text) };
+        line.diagnostics.push(warning);
+    }
     let wanted = match line.keyword.name {
         "option httpclose" | "option forceclose" => KeepAlive::Neither,
         "option http-server-close" => KeepAlive::ClientOnly,
@@ -247,10 +253,15 @@ pub const PART: Part = Part {
             ..SWITCH
         },
         Keyword {
+            name: "option forceclose",
+            doc: "The old name of option httpclose.",
+            examples: &["option forceclose"],
+            ..MODE
+        },
+        Keyword {
             name: "option forwardfor",
             sections: Sections::PROXIES,
             args: "[ except <network> ] [ header <name> ] [ if-none ]",
-            negatable: true,
             doc: "Adds a header with the client's address to requests.",
             examples: &["option forwardfor except 127.0.0.0/8 header X-Client"],
             status: Status::Works,

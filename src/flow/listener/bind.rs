@@ -83,16 +83,28 @@ fn bind(line: &mut Line<'_>) -> Parsed {
     let text = word.str().into_owned();
     let place = line.last_place();
     let mut addresses = Vec::new();
-    for part in text.split(',') {
+    for part in text.split(',').filter(|part| !part.is_empty()) {
         let mut address =
             AddressSpec::parse(part).map_err(|e| line.alert(format!("'bind' : {e}")))?;
         if let AddressSpec::Inet { host, ports } = &mut address {
             match &*ports {
+                PortsSpec::Range(0, _) => {
+                    return Err(line.alert("'bind' : invalid port '0'"));
+                }
                 PortsSpec::Range(low, high) if low <= high => {}
                 PortsSpec::None => {
-                    return Err(line.alert(format!("'bind' : missing port number in '{part}'")));
+                    return Err(
+                        line.alert(format!("'bind' : missing port specification in '{part}'"))
+                    );
                 }
-                _ => return Err(line.alert(format!("'bind' : invalid port range '{part}'"))),
+                PortsSpec::Range(low, high) => {
+                    return Err(line.alert(format!("'bind' : invalid port range '{low}-{high}'")));
+                }
+                PortsSpec::Offset(_) => {
+                    return Err(
+                        line.alert(format!("'bind' : port offset not permitted here in '{part}'"))
+                    );
+                }
             }
             if let HostSpec::Name(name, family) = host {
                 let found = line.outside.resolve(name).unwrap_or_default();
@@ -122,10 +134,8 @@ fn bind(line: &mut Line<'_>) -> Parsed {
     };
     while let Some(word) = line.word() {
         let Some(row) = catalog::bind_option(&word.str()) else {
-            let text = word.str();
-            return Err(
-                line.alert(format!("'bind {}' unknown keyword '{text}'.", spec.addresses_text()))
-            );
+            return Err(line
+                .alert(format!("'bind {text}' unknown keyword '{word}'. Registered keywords :")));
         };
         if row.status == Status::Planned {
             let place = line.words.place.clone();
@@ -137,12 +147,6 @@ fn bind(line: &mut Line<'_>) -> Parsed {
     }
     line.proxy().binds.push(spec);
     Ok(())
-}
-
-impl BindSpec {
-    fn addresses_text(&self) -> String {
-        self.addresses.iter().map(|a| format!("{a:?}")).collect::<Vec<_>>().join(",")
-    }
 }
 
 fn text(line: &mut OptionLine<'_, '_>, what: &str) -> Result<String, Diagnostic> {

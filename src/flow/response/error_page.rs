@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{Line, Parsed};
+use crate::config::args::{Line, Parsed, parse_lenient};
 use crate::config::section::Sections;
 
 /// Statuses that have a page.
@@ -166,17 +166,18 @@ pub fn built_in(status: u16) -> (String, String) {
 
 fn errorfile(line: &mut Line<'_>) -> Parsed {
     let (Some(code), Some(path)) = (line.word(), line.word()) else {
-        return Err(line.alert("'errorfile': expects <status_code> and <file> as arguments."));
-    };
-    let Some(status) = code.str().parse().ok().filter(|s| STATUSES.contains(s)) else {
-        return Err(line.alert(format!("'errorfile': status code '{code}' not handled, ignored.")));
+        return Err(line.alert("errorfile : expects <status_code> and <file> as arguments."));
     };
     let path = path.str().into_owned();
     line.end()?;
     let content = line
         .outside
         .read_file(Path::new(&path))
-        .map_err(|e| line.alert(format!("'errorfile': error opening file '{path}': {e}.")))?;
+        .map_err(|_| line.alert(format!("errorfile : error opening file '{path}'.")))?;
+    let number = parse_lenient(code.bytes());
+    let Some(status) = u16::try_from(number).ok().filter(|s| STATUSES.contains(s)) else {
+        return Err(line.alert(format!("errorfile : status code '{number}' not handled.")));
+    };
     line.proxy().error_pages.files.insert(status, (path, content));
     Ok(())
 }

@@ -150,12 +150,6 @@ const PREDEFINED: &[(&str, &[&str])] = &[
     ("WAIT_END", &["wait_end"]),
 ];
 
-/// Reads what is left of a line: nothing, or `if`/`unless` and a condition. The keyword's message
-/// for mistakes is a general one; see [`parse_named`].
-pub fn parse_optional(line: &mut Line<'_>) -> Result<Option<ConditionSpec>, Diagnostic> {
-    parse_named(line, "error detected while parsing a condition")
-}
-
 /// Reads what is left of a line: nothing, or `if`/`unless` and a condition. `while_parsing` is how
 /// HAProxy begins its message about a mistake in the condition.
 pub fn parse_named(
@@ -283,12 +277,32 @@ impl<'a> AclReader<'a> {
         let flags = self.flags(&criterion, words.get(1..).unwrap_or_default())?;
         let mut values = flags.from_files;
         values.extend(flags.rest.iter().map(|w| w.bytes().to_vec()));
+        if flags.method == Method::Ip {
+            values = self.addresses(values);
+        }
         let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
         let patterns = Patterns::parse(flags.method, flags.ignore_case, &values)?;
         self.found.planned.extend(criterion.expr.planned());
         self.found.references.extend(criterion.expr.references());
         let test = Arc::new(AclTest { expr: criterion.expr, patterns });
         Ok(AclSpec { name, words: words.to_vec(), test })
+    }
+
+    /// Host names among addresses become what they resolve to.
+    fn addresses(&mut self, values: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let mut list = Vec::new();
+        for value in values {
+            let text = String::from_utf8_lossy(&value).into_owned();
+            let named = text.contains(|c: char| c.is_ascii_alphabetic());
+            let name = named && !text.contains([':', '/']);
+            match name.then(|| self.outside.resolve(&text)) {
+                Some(Ok(found)) if !found.is_empty() => {
+                    list.extend(found.iter().map(|ip| ip.to_string().into_bytes()));
+                }
+                _ => list.push(value),
+            }
+        }
+        list
     }
 
     fn flags<'w>(&mut self, criterion: &Criterion, words: &'w [Word]) -> Result<Flags<'w>, String> {
@@ -385,6 +399,7 @@ impl Criterion {
         }
         expr.text = text.to_owned();
         let method = match expr.converters.is_empty() {
+            true if row.fetch == "req.ssl_ver" => Some(Method::Version),
             true => Method::of_name(row.method),
             false => Method::of_type(expr.gives()),
         };

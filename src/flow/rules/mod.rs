@@ -12,6 +12,7 @@ pub mod reply;
 pub mod start_line;
 pub mod switch;
 pub mod track;
+mod wording;
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
@@ -314,13 +315,10 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
         return Err(line.alert(format!("'{directive}' adds to no rule set")));
     };
     let start = line.words.next;
-    let Some(word) = line.word() else {
-        return Err(line.alert(format!("'{directive}' expects an action")));
-    };
-    let text = word.str().into_owned();
+    let text = line.word().map(|word| word.str().into_owned()).unwrap_or_default();
     let (name, bracket) = split_bracket(&text);
     let Some(row) = catalog::action(*set, &name) else {
-        return Err(unknown_action(line, *set, &text));
+        return Err(wording::unknown_action(line, *set, &text));
     };
     if row.status == catalog::Status::Planned {
         let used =
@@ -353,27 +351,15 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
     if let Some(word) = line.peek()
         && !(*word == *"if" || *word == *"unless")
     {
-        return Err(unexpected(line, &action_name));
+        return Err(wording::unexpected(line, *set, &action_name));
     }
-    let condition = condition::parse_optional(line)?;
+    let while_parsing = wording::in_condition(line, *set, &action_name);
+    let condition = condition::parse_named(line, &while_parsing)?;
     let words = line.words.all.get(start..).unwrap_or_default().to_vec();
     let rule = RuleSpec { words, place: line.place.clone(), action, condition };
     let bits = set.0;
     line.proxy().rules.sets.push((bits, rule));
     Ok(())
-}
-
-/// HAProxy's message for a word behind an action that begins no condition.
-fn unexpected(line: &mut Line<'_>, action: &str) -> Diagnostic {
-    let directive = line.keyword.name;
-    let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-    Diagnostic::alert(
-        Some(&line.last_place()),
-        format!(
-            "parsing [{}]: '{directive} {action}' expects either 'if' or 'unless' followed by a condition but found '{word}'.",
-            line.words.place
-        ),
-    )
 }
 
 /// `set-var(txn.x)` to `set-var(*)` and `txn.x`.
@@ -384,15 +370,4 @@ fn split_bracket(text: &str) -> (String, Option<String>) {
         }
         _ => (text.to_owned(), None),
     }
-}
-
-fn unknown_action(line: &Line<'_>, set: RuleSets, word: &str) -> Diagnostic {
-    let mut names: Vec<_> = catalog::PARTS
-        .iter()
-        .flat_map(|part| part.actions)
-        .filter(|row| row.rule_sets.contains(set))
-        .map(|row| format!("'{}'", row.name))
-        .collect();
-    names.sort();
-    line.alert(format!("'{}' expects {}, but got '{word}'.", set.name(), names.join(", ")))
 }

@@ -179,7 +179,13 @@ fn directive(line: &mut Line<'_>) -> Parsed {
     let written = written.map_err(|e| wrong(line, e))?;
     let text = if written.is_bare_slash() { b"" } else { written.text };
     let text = LogFormat::literal(text);
-    let condition = condition::parse_optional(line)?;
+    let (kind, name) = (line.proxy().kind.word(), line.proxy().name.clone());
+    let before = format!("error detected in {kind} '{name}' while parsing redirect rule");
+    let condition = condition::parse_named(line, &format!("{before} : error in condition"));
+    let condition = condition.map_err(|mut e| {
+        e.text = e.text.replace("error in condition : ", "error in condition: ");
+        e
+    })?;
     let words = line.words.all.get(start..).unwrap_or_default().to_vec();
     let place = line.place.clone();
     let action: Arc<dyn ActionSpec> = Arc::new(written.with(text));

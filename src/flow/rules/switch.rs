@@ -36,7 +36,12 @@ pub struct Switch {
 fn use_backend(line: &mut Line<'_>) -> Parsed {
     let name = line.required("'use_backend' expects a backend name.")?.str().into_owned();
     let place = line.last_place();
-    let condition = condition::parse_optional(line)?;
+    if let Some(word) = line.peek().filter(|w| **w != *"if" && **w != *"unless") {
+        return Err(line.alert(format!(
+            "unexpected keyword '{word}' after switching rule, only 'if' and 'unless' are allowed."
+        )));
+    }
+    let condition = condition::parse_named(line, "error detected while parsing switching rule")?;
     line.proxy().rules.switching.rules.push((BackendName { name, place }, condition));
     Ok(())
 }

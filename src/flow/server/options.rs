@@ -183,20 +183,24 @@ fn default_server(line: &mut Line<'_>) -> Parsed {
         place: line.place.clone(),
         options,
     };
-    if line.is_empty() {
-        return Err(line.alert("'default-server' expects at least one argument."));
-    }
     read_options(line, &mut spec, true)?;
     line.proxy().default_server = spec.options;
     Ok(())
 }
 
 fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) -> Parsed {
-    let subject =
-        if in_default { "default-server".to_owned() } else { format!("server {}", spec.name) };
+    let first = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
+    let subject = if in_default {
+        format!("default-server {first}")
+    } else {
+        format!("server {}", spec.name)
+    };
     while let Some(word) = line.word() {
-        let Some(row) = catalog::server_option(&word.str()) else {
-            return Err(line.alert(format!("'{subject}' unknown keyword '{word}'.")));
+        let row = catalog::server_option(&word.str());
+        let Some(row) = row.filter(|row| !(in_default && row.name == "check-sni")) else {
+            return Err(
+                line.alert(format!("'{subject}' unknown keyword '{word}'. Registered keywords :"))
+            );
         };
         if row.status == Status::Planned {
             let place = line.words.place.clone();
@@ -224,7 +228,8 @@ pub fn text(line: &mut OptionLine<'_, '_>) -> Result<String, Diagnostic> {
 
 /// An option's number, as HAProxy reads it.
 pub fn number(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
-    let value = parse_lenient(text(line)?.as_bytes());
+    // Without an argument it is 0, as in HAProxy.
+    let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
     Ok(u32::try_from(value.max(0)).unwrap_or(u32::MAX))
 }
 
@@ -243,13 +248,12 @@ pub fn time(line: &mut OptionLine<'_, '_>, unit: TimeUnit) -> Result<Duration, D
 }
 
 fn weight(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    let value = parse_lenient(text(line)?.as_bytes());
+    let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
     if !(0..=256).contains(&value) {
-        let subject = &line.subject;
-        return Err(line.alert(format!(
-            "'{subject}' : weight of server {} is not within 0 and 256 ({value}).",
-            server.name
-        )));
+        let name = if line.in_default { "(null)" } else { &server.name };
+        return Err(
+            line.alert(format!("weight of server {name} is not within 0 and 256 ({value})."))
+        );
     }
     server.weight = u32::try_from(value).ok();
     Ok(())
@@ -259,16 +263,16 @@ fn id(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let value = number(line)?;
     if value == 0 {
         let subject = &line.subject;
-        return Err(line.alert(format!("'{subject}' : custom id has to be > 0")));
+        return Err(line.alert(format!("'{subject}' : 'id' : custom id has to be > 0.")));
     }
     server.id = Some(value);
     Ok(())
 }
 
 fn init_addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    let word = text(line)?;
+    let word = line.word().map(|word| word.str().into_owned()).unwrap_or_default();
     let mut list = Vec::new();
-    for part in word.split(',') {
+    for part in word.split(',').filter(|part| !part.is_empty()) {
         list.push(match part {
             "last" => InitAddr::Last,
             "libc" => InitAddr::Libc,
@@ -276,7 +280,7 @@ fn init_addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
             literal => InitAddr::Literal(literal.parse().map_err(|_| {
                 let subject = &line.subject;
                 line.alert(format!(
-                    "'{subject}' : 'init-addr' : unknown init-addr method '{literal}'"
+                    "'{subject}' : 'init-addr' : unknown init-addr method '{literal}'."
                 ))
             })?),
         });
@@ -345,7 +349,6 @@ pub const PART: Part = Part {
         ServerOption {
             name: "id",
             args: "<value>",
-            in_default: false,
             doc: "The server's number in statistics, unique in its backend.",
             examples: &["id 12"],
             parse: id,

@@ -3,6 +3,8 @@
 pub mod hash;
 pub mod json;
 pub mod net;
+pub mod number;
+pub mod planned;
 pub mod string;
 pub mod table;
 

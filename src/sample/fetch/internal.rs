@@ -1,9 +1,14 @@
 //! Fetches from the program's own state (manual 7.3.2).
 
 use crate::catalog::{Fetch, Part, Status};
-use crate::sample::ArgType;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
+use crate::sample::{ArgType, Arguments, vars};
+
+fn variable_name(args: &mut Arguments) -> Result<(), String> {
+    let name = args.str(0).unwrap_or_default();
+    vars::check_name(name).map_err(|e| e.replace("{name}", &String::from_utf8_lossy(name)))
+}
 
 /// The rows of this family.
 pub const PART: Part = Part {
@@ -321,8 +326,9 @@ pub const PART: Part = Part {
         },
         Fetch {
             name: "var",
-            args: &[ArgType::Str, ArgType::Str],
-            required: 2,
+            args: &[ArgType::Str],
+            check: variable_name,
+            required: 1,
             gives: Type::Any,
             valid: valid::ANYWHERE,
             doc: "The value of a variable.",

@@ -6,7 +6,7 @@ use crate::sample::valid;
 use crate::sample::value::{Type, Value};
 
 const L4: Fetch = Fetch {
-    gives: Type::Addr,
+    gives: Type::Ipv4,
     valid: "YYYYYYYYYYYYYYYYYYYY..",
     status: Status::Works,
     ..Fetch::NEW

@@ -15,7 +15,7 @@ pub const PART: Part = Part {
         Fetch {
             name: "distcc_body",
             args: &[ArgType::Str, ArgType::Int],
-            required: 2,
+            required: 1,
             gives: Type::Bin,
             valid: valid::MESSAGE,
             doc: "The body of a distcc token.",
@@ -25,7 +25,7 @@ pub const PART: Part = Part {
         Fetch {
             name: "distcc_param",
             args: &[ArgType::Str, ArgType::Int],
-            required: 2,
+            required: 1,
             gives: Type::Int,
             valid: valid::MESSAGE,
             doc: "The parameter of a distcc token.",
@@ -45,7 +45,7 @@ pub const PART: Part = Part {
         Fetch {
             name: "payload_lv",
             args: &[ArgType::Int, ArgType::Int, ArgType::Str],
-            required: 3,
+            required: 2,
             gives: Type::Bin,
             valid: valid::MESSAGE,
             doc: "Bytes of the buffer whose length stands before them.",
@@ -99,7 +99,7 @@ pub const PART: Part = Part {
         Fetch {
             name: "req.payload_lv",
             args: &[ArgType::Int, ArgType::Int, ArgType::Str],
-            required: 3,
+            required: 2,
             gives: Type::Bin,
             valid: valid::REQUEST,
             doc: "Bytes of the request buffer whose length stands before them.",
@@ -225,7 +225,7 @@ pub const PART: Part = Part {
         Fetch {
             name: "res.payload_lv",
             args: &[ArgType::Int, ArgType::Int, ArgType::Str],
-            required: 3,
+            required: 2,
             gives: Type::Bin,
             valid: valid::RESPONSE,
             doc: "Bytes of the response buffer whose length stands before them.",

@@ -15,6 +15,8 @@ pub enum Method {
     Bool,
     /// `int`: the sample is one of these numbers or in one of these ranges.
     Int,
+    /// As `int`, of versions such as `3.1`: major times 65,536 plus minor. Cannot be named.
+    Version,
     /// `ip`: the sample is in one of these networks.
     Ip,
     /// `bin`: the sample is one of these bytes, written in hexadecimal.
@@ -64,7 +66,7 @@ impl Method {
     pub fn takes(self) -> Type {
         match self {
             Method::Found => Type::Any,
-            Method::Bool | Method::Int => Type::Int,
+            Method::Bool | Method::Int | Method::Version => Type::Int,
             Method::Ip => Type::Addr,
             Method::Bin => Type::Bin,
             _ => Type::Str,
@@ -111,6 +113,12 @@ impl Patterns {
             Method::Found => Patterns::Found,
             Method::Bool => Patterns::Bool,
             Method::Int => Patterns::Int(ranges(words)?),
+            Method::Version => {
+                let plain: Result<Vec<_>, _> = words.iter().map(|w| versions(w)).collect();
+                let plain = plain?;
+                let words: Vec<&[u8]> = plain.iter().map(String::as_bytes).collect();
+                Patterns::Int(ranges(&words)?)
+            }
             Method::Len => Patterns::Len(ranges(words)?),
             Method::Ip => Patterns::Ip(networks(words)?),
             Method::Bin => Patterns::Bin(words.iter().map(|w| hex(w)).collect::<Result<_, _>>()?),
@@ -192,6 +200,28 @@ fn range(operator: &str, text: &str) -> Result<(i64, i64), String> {
         return Err(format!("'{text}' is not a valid number range"));
     }
     Ok((low, high))
+}
+
+/// `3.1` or `3.0-3.1` as the numbers that ranges are made of; operators stay.
+fn versions(word: &[u8]) -> Result<String, String> {
+    let text = String::from_utf8_lossy(word).into_owned();
+    if matches!(&*text, "eq" | "ge" | "gt" | "le" | "lt") {
+        return Ok(text);
+    }
+    let number = |part: &str| -> Result<String, String> {
+        if part.is_empty() {
+            return Ok(String::new());
+        }
+        let (major, minor) = part.split_once('.').unwrap_or((part, "0"));
+        match (major.parse::<u16>(), minor.parse::<u16>()) {
+            (Ok(major), Ok(minor)) => Ok((u32::from(major) << 16 | u32::from(minor)).to_string()),
+            _ => Err(format!("'{text}' is not a dotted version")),
+        }
+    };
+    match text.split_once(['-', ':']) {
+        Some((low, high)) => Ok(format!("{}:{}", number(low)?, number(high)?)),
+        None => number(&text),
+    }
 }
 
 fn networks(words: &[&[u8]]) -> Result<Vec<(IpAddr, u8)>, String> {
