@@ -124,6 +124,7 @@ impl Compiler<'_> {
             mode,
             disabled: spec.basics.disabled,
             description: spec.basics.description.clone(),
+            retries: spec.basics.retries.unwrap_or(3),
             timeouts: spec.timeouts.compile(),
             options: HttpOptions::compile(&spec.options, &spec.http),
             rules,
@@ -338,7 +339,6 @@ impl Compiler<'_> {
         Backend {
             balancer,
             algorithm: algorithm.name,
-            retries: spec.basics.retries.unwrap_or(3),
             redispatch: spec.http.redispatch.unwrap_or(0),
             check,
             fullconn: spec.basics.fullconn.unwrap_or(0),

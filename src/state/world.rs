@@ -80,6 +80,8 @@ pub struct Proxy {
     pub disabled: bool,
     /// `description`
     pub description: Option<String>,
+    /// `retries`
+    pub retries: u32,
     /// `timeout …`
     pub timeouts: Timeouts,
     /// `option …` that change how HTTP is handled.
@@ -148,8 +150,6 @@ pub struct Backend {
     pub balancer: Box<dyn Balancer>,
     /// `balance`, as the statistics name it.
     pub algorithm: &'static str,
-    /// `retries`
-    pub retries: u32,
     /// `option redispatch`: every so many retries (1 for each), the last one when negative; 0 never.
     pub redispatch: i32,
     /// What health checks do here.

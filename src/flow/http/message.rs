@@ -23,6 +23,9 @@ pub struct Version {
     pub minor: u8,
 }
 
+/// Bytes of `HTTP/1.1`.
+const VERSION_LEN: u64 = 8;
+
 impl Version {
     /// HTTP/1.0
     pub const HTTP_10: Version = Version { major: 1, minor: 0 };
@@ -64,6 +67,15 @@ impl Message {
     /// Bytes of memory in use, for `show sess` and limits.
     pub fn text_len(&self) -> usize {
         self.text.len()
+    }
+
+    /// What HAProxy counts for this head in `%B`, `%U` and the statistics: the parts of its internal
+    /// representation, 24 bytes for the start line and one for the end of the head included.
+    pub fn counted_size(&self) -> u64 {
+        let len = |s: Span| u64::from(s.end - s.start);
+        let status = if self.status == 0 { 0 } else { 3 };
+        let start = 24 + VERSION_LEN + len(self.method) + len(self.target) + status;
+        self.fields.iter().fold(start + 1, |sum, f| sum + len(f.name) + len(f.value))
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Span {
@@ -160,16 +172,6 @@ impl Message {
         let name = self.keep_lower(name);
         let value = self.keep(value);
         self.fields.push(Field { name, value });
-    }
-
-    /// Bytes that logs and statistics count for this head and the end of its message. HAProxy counts what
-    /// the message takes in its own store: texts without separators, and 26 bytes of its own.
-    pub fn counted_bytes(&self) -> u64 {
-        let version = "HTTP/1.1".len();
-        let status = if self.status == 0 { 0 } else { 3 };
-        let line = self.method().len() + self.target().len() + version + status;
-        let fields: usize = self.fields().map(|(name, value)| name.len() + value.len()).sum();
-        (line + fields + 26) as u64
     }
 
     /// Number of fields.
@@ -316,12 +318,12 @@ mod tests {
     fn bytes_are_counted_as_haproxy_counts_them() {
         let mut m = request(b"/x?a=b");
         m.add(b"Host", b"example.com");
-        assert_eq!(m.counted_bytes(), 58);
+        assert_eq!(m.counted_size() + 1, 58);
         let mut m = Message::default();
         m.set_status_line(Version::HTTP_11, 200, b"Fine");
         m.add(b"x-t", b"abcdef");
         m.add(b"content-length", b"3");
-        assert_eq!(m.counted_bytes() + 3, 68);
+        assert_eq!(m.counted_size() + 1 + 3, 68);
     }
 
     #[test]

@@ -143,14 +143,16 @@ fn termination(c: &Context<'_>, out: &mut Out) {
 }
 
 fn retries(c: &Context<'_>, out: &mut Out) {
-    match c.stream {
+    let proxy = c.stream.and_then(|s| s.backend()).unwrap_or(c.frontend);
+    match c.stream.filter(|s| s.times.queued.is_some()) {
         Some(stream) => {
             if stream.redispatched {
                 out.push(b'+');
             }
             int(out, stream.retries);
         }
-        None => int(out, c.frontend.backend.as_ref().map_or(0, |b| b.retries)),
+        // Nothing was tried, so all retries are left: HAProxy prints their number.
+        None => int(out, proxy.retries),
     }
 }
 

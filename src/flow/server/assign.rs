@@ -114,13 +114,13 @@ pub async fn connect(
             }
             Err(_) => (Who::ServerTimeout, Duration::ZERO),
         };
-        if stream.retries >= backend.retries {
+        if stream.retries >= proxy.retries {
             server.status.counters.failed_connections.inc();
             backend.state.counters.failed_connections.inc();
             return Err(Ending::page(503, who, When::Connect).keeping());
         }
         stream.retries += 1;
-        if redispatches(backend, stream.retries) {
+        if redispatches(backend, proxy.retries, stream.retries) {
             failed = Some(server.index);
             server.status.counters.redispatches.inc();
             backend.state.counters.redispatches.inc();
@@ -141,8 +141,8 @@ pub async fn connect(
 
 /// Whether this retry goes to another server: each so many retries, counted from the last one; a
 /// negative interval counts from the first (manual 4.2 "option redispatch").
-fn redispatches(backend: &Backend, retry: u32) -> bool {
-    let retries = i64::from(backend.retries);
+fn redispatches(backend: &Backend, retries: u32, retry: u32) -> bool {
+    let retries = i64::from(retries);
     let left = retries - i64::from(retry);
     match i64::from(backend.redispatch) {
         0 => false,

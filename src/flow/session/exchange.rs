@@ -58,6 +58,11 @@ impl Ending {
     }
 }
 
+/// What is counted for the end of a message.
+pub const END: u64 = 1;
+/// What is counted for `connection: close`.
+const CLOSE_SIZE: u64 = 15;
+
 /// Passes one request through; says what becomes of the connection.
 pub async fn run(session: &Session, client: &mut Client, start: Moment, awake: Awake) -> After {
     let Some((world, frontend)) = session.view() else { return After::Close };
@@ -123,7 +128,8 @@ async fn receive_head(
                 return parse_head(stream, client, length.min(longest + 1), longest);
             }
             seen = input.filled().len();
-            if seen > longest || input.is_full() {
+            let refused = head::check_request_line(input.filled(), limits(stream)).is_err();
+            if refused || seen > longest || input.is_full() {
                 return Err(bad_request(stream));
             }
         }
@@ -167,6 +173,13 @@ fn bad_request(stream: &mut Stream<'_>) -> Ending {
     Ending::page(400, Who::Proxy, When::Request)
 }
 
+fn limits(stream: &Stream<'_>) -> Limits {
+    Limits {
+        fields: stream.world.global.maxhdr,
+        accept_invalid: stream.frontend().is_some_and(|p| p.options.accept_invalid_request),
+    }
+}
+
 fn parse_head(
     stream: &mut Stream<'_>,
     client: &mut Client,
@@ -176,10 +189,7 @@ fn parse_head(
     let Some(input) = &mut client.input else {
         return Err(Ending::page(500, Who::Internal, When::Request));
     };
-    let limits = Limits {
-        fields: stream.world.global.maxhdr,
-        accept_invalid: stream.frontend().is_some_and(|p| p.options.accept_invalid_request),
-    };
+    let limits = limits(stream);
     let text = input.filled().get(..length).unwrap_or_default();
     let parsed = if length > longest {
         Err(head::HeadError { position: longest, reason: "the head is too large" })
@@ -187,12 +197,10 @@ fn parse_head(
         head::parse_request(text, limits, &mut stream.request)
             .and_then(|()| framing::of_request(&mut stream.request))
     };
-    let Ok(framing) = parsed else {
-        return Err(bad_request(stream));
-    };
+    let Ok(framing) = parsed else { return Err(bad_request(stream)) };
     let line = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());
     stream.request_line.extend_from_slice(text.get(..line).unwrap_or_default());
-    stream.bytes_in += stream.request.counted_bytes();
+    stream.bytes_in += stream.request.counted_size() + END;
     input.consume(length);
     if input.is_empty() {
         client.input = None;
@@ -404,14 +412,18 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
         Ok(Err(_)) => return Err(Ending::silent(stream.status, Who::Client, When::Data)),
         Err(_) => return Err(Ending::silent(stream.status, Who::ClientTimeout, When::Data)),
     }
-    // Two pages of HAProxy's hold a field that ours get when they are sent.
-    let field = match stream.response.status {
-        400 | 408 if stream.outcome.who != Who::Nobody => "connectionclose".len() as u64,
-        _ => 0,
-    };
-    let body = stream.reply_body.len() as u64;
-    stream.bytes_out += stream.response.counted_bytes() + body + field;
-    Ok(if keep_alive { After::Rest } else { forward::close(client).await })
+    let chunked = stream.response.has(b"transfer-encoding");
+    let body = if stream.request.method() == b"HEAD" { 0 } else { stream.reply_body.len() as u64 };
+    stream.bytes_out += stream.response.counted_size() + body + END + u64::from(chunked);
+    if stream.request.is_empty() {
+        // The page of a request that was never understood is counted with its connection header.
+        stream.bytes_out += CLOSE_SIZE;
+    }
+    if keep_alive {
+        return Ok(After::Rest);
+    }
+    forward::close(client, at_hand.is_none() || client.input.is_some()).await;
+    Ok(After::Close)
 }
 
 /// `http-after-response`, of the backend and then the frontend.

@@ -20,7 +20,7 @@ use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::assign::{self, Link};
-use crate::flow::session::exchange::{Ending, after_response_rules};
+use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Stream, reply, tunnel};
@@ -126,7 +126,11 @@ pub async fn run(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, 
             after => {
                 let keep_client = stream.framing.keep_alive;
                 release(stream, link, matches!(after, ServerAfter::Keep));
-                return Ok(if keep_client { After::Rest } else { close(client).await });
+                if keep_client {
+                    return Ok(After::Rest);
+                }
+                close(client, client.input.is_some()).await;
+                return Ok(After::Close);
             }
         }
     }
@@ -145,6 +149,8 @@ fn repeatable(stream: &Stream<'_>) -> bool {
 fn release(stream: &Stream<'_>, link: Link, keep: bool) {
     let Link { socket, slot, reused } = link;
     if !keep {
+        // No TIME_WAIT for a port that the next connection may need.
+        socket.reset_on_close();
         return;
     }
     if let Some(server) = slot.server()
@@ -171,7 +177,7 @@ async fn exchange(
     let connection = request_connection(stream, keep_server);
     write::request(&stream.request, connection, &mut head);
     let mut decoder = Decoder::new(stream.framing.body);
-    let sent = Cell::new(0u64);
+    let sent = Cell::new(u64::from(stream.framing.body == Body::Chunked));
     let mut reframe = Reframe::new(stream.framing.body == Body::Chunked);
     if !decoder.is_done()
         && let Some(input) = &mut client.input
@@ -308,10 +314,8 @@ impl Reframe {
                 Step::Trailer(n) => {
                     self.last_chunk(out);
                     let line = bytes.get(..n).unwrap_or_default().trim_ascii_end();
-                    if self.chunked {
-                        out.extend_from_slice(line);
-                        out.extend_from_slice(b"\r\n");
-                    }
+                    self.trailer(line, out);
+                    count.set(count.get() + (line.len() as u64).saturating_sub(2));
                     n
                 }
                 Step::Data(n) => {
@@ -328,6 +332,19 @@ impl Reframe {
                 }
             };
             input.consume(taken);
+        }
+    }
+
+    /// A trailer goes on as headers do: with its name in lower case.
+    fn trailer(&mut self, line: &[u8], out: &mut Vec<u8>) {
+        if self.chunked {
+            let start = out.len();
+            out.extend_from_slice(line);
+            let name = line.iter().position(|b| *b == b':').unwrap_or(line.len());
+            if let Some(name) = out.get_mut(start..start + name) {
+                name.make_ascii_lowercase();
+            }
+            out.extend_from_slice(b"\r\n");
         }
     }
 
@@ -420,6 +437,7 @@ impl WayBack {
             }
             self.interim(stream, to_client, timer).await?;
         };
+        stream.bytes_out += stream.response.counted_size();
         stream.times.response = Some(stream.times.elapsed());
         stream.status = stream.response.status;
         count_response(stream);
@@ -463,6 +481,7 @@ impl WayBack {
         to_client: &mut Writer<'_>,
         timer: &mut Timer,
     ) -> Result<(), Ending> {
+        stream.bytes_out += stream.response.counted_size();
         if stream.request.version >= Version::HTTP_11 {
             let mut out = Vec::new();
             write::response(&stream.response, Connection::Implied, &mut out);
@@ -530,7 +549,7 @@ impl WayBack {
         }
         let mut decoder = Decoder::new(framing.body);
         let mut reframe = Reframe::new(chunked);
-        let moved = Cell::new(0);
+        let moved = Cell::new(0u64);
         loop {
             let bad = reframe.run(&mut decoder, server.input, &mut out, &moved).is_err();
             stream.bytes_out += moved.take();
@@ -542,6 +561,8 @@ impl WayBack {
                 out.clear();
             }
             if decoder.is_done() {
+                let chunked = framing.body == Body::Chunked;
+                stream.bytes_out += END + u64::from(chunked);
                 break;
             }
             if !chunked && decoder.run() > server.input.capacity() as u64 && server.input.is_empty()
@@ -582,10 +603,7 @@ fn parse_response(
         .and_then(|()| framing::of_response(&mut stream.response, stream.request.method()));
     input.consume(length);
     match parsed {
-        Ok(framing) if length <= longest => {
-            stream.bytes_out += stream.response.counted_bytes();
-            Ok(framing)
-        }
+        Ok(framing) if length <= longest => Ok(framing),
         _ => Err(bad_response(stream)),
     }
 }
@@ -593,19 +611,19 @@ fn parse_response(
 /// The response cannot be parsed.
 fn bad_response(stream: &mut Stream<'_>) -> Ending {
     count_failed_response(stream);
-    Ending::page(502, Who::Proxy, When::Headers)
+    Ending::page(502, Who::Proxy, When::Headers).keeping()
 }
 
 /// The server closed without a response.
 fn no_response(stream: &mut Stream<'_>) -> Ending {
     count_failed_response(stream);
-    Ending::page(502, Who::Server, When::Headers)
+    Ending::page(502, Who::Server, When::Headers).keeping()
 }
 
 /// The server took too long.
 fn late_response(stream: &mut Stream<'_>) -> Ending {
     count_failed_response(stream);
-    Ending::page(504, Who::ServerTimeout, When::Headers)
+    Ending::page(504, Who::ServerTimeout, When::Headers).keeping()
 }
 
 /// The body broke off: the client must not take what it has for the whole.
@@ -662,9 +680,9 @@ fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
 
 /// Ends the client's connection so that what was sent last still arrives: the sending direction first,
 /// then what the client still sends is taken for a short while (RFC 9112 9.6).
-pub async fn close(client: &mut Client) -> After {
+pub async fn close(client: &mut Client, still_sending: bool) {
     let (mut reader, mut writer) = client.socket.split();
-    if writer.shutdown().await.is_ok() && client.input.is_some() {
+    if writer.shutdown().await.is_ok() && still_sending {
         let mut scratch = Buffer::take();
         let drain = async {
             while matches!(reader.read(&mut scratch).await, Ok(count) if count > 0) {
@@ -675,7 +693,6 @@ pub async fn close(client: &mut Client) -> After {
         // Whether the client closes in time makes no difference any more.
         let _ = client.timer.within(Some(LINGER), drain).await;
     }
-    After::Close
 }
 
 /// How long a client that still sends is listened to after the last response.

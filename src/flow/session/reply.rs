@@ -81,13 +81,15 @@ pub fn bytes(stream: &mut Stream<'_>, keep_alive: bool) -> Vec<u8> {
     out
 }
 
-/// The `Connection` header that tells this client what becomes of its connection.
+/// The `Connection` header that tells this client what becomes of its connection; closing goes without
+/// saying where the response is of HTTP/1.0.
 pub fn connection(stream: &Stream<'_>, keep_alive: bool) -> Connection {
-    let modern = stream.request.version >= Version::HTTP_11;
-    match (keep_alive, modern) {
-        (true, true) => Connection::Implied,
-        (true, false) => Connection::KeepAlive,
-        (false, _) => Connection::Close,
+    let modern_request = stream.request.version >= Version::HTTP_11;
+    let modern_response = stream.response.version >= Version::HTTP_11;
+    match (keep_alive, modern_request, modern_response) {
+        (true, true, true) | (false, _, false) => Connection::Implied,
+        (true, _, _) => Connection::KeepAlive,
+        (false, _, true) => Connection::Close,
     }
 }
 

@@ -19,6 +19,7 @@ pub async fn run(session: &Session, client: &mut Client) {
     }
     if let Err(ending) = pass(&mut stream, client).await {
         stream.outcome = ending.outcome;
+        forward::close(client, true).await;
     }
     finish(&mut stream);
 }

@@ -137,7 +137,12 @@ pub async fn copy(
         Poll::Ready(Outcome::new(who, When::Data))
     })
     .await;
-    (outcome, up.bytes, down.bytes)
+    let (up, down) = (up.bytes, down.bytes);
+    if outcome == Outcome::new(Who::Client, When::Data) {
+        // The server shall see that the client did not end properly.
+        link.socket.reset_on_close();
+    }
+    (outcome, up, down)
 }
 
 /// A tunnel after `101 Switching Protocols` or CONNECT.

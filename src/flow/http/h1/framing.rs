@@ -136,6 +136,7 @@ fn connection_header(message: &mut Message) -> Framing {
     framing
 }
 
+/// What is left stays where the first `Connection` header was.
 fn drop_hop_tokens(message: &mut Message) {
     let mut kept: Vec<u8> = Vec::new();
     let is_hop =
@@ -146,9 +147,15 @@ fn drop_hop_tokens(message: &mut Message) {
         }
         kept.extend_from_slice(element);
     }
-    message.remove(b"connection");
-    if !kept.is_empty() {
-        message.add(b"connection", &kept);
+    if kept.is_empty() {
+        message.remove(b"connection");
+        return;
+    }
+    let mut seen = false;
+    message.remove_if(|name, _| name == b"connection" && std::mem::replace(&mut seen, true));
+    let index = message.fields().position(|(name, _)| name == b"connection");
+    if let Some(index) = index {
+        message.set_value(index, &kept);
     }
 }
 

@@ -63,6 +63,14 @@ pub fn parse_request(head: &[u8], limits: Limits, message: &mut Message) -> Resu
     Slow { head, at: 0, limits }.request(message)
 }
 
+/// Looks at the part of a request head that has come so far: its first line, once it is complete, can
+/// be refused before the rest comes.
+pub fn check_request_line(part: &[u8], limits: Limits) -> Result<(), HeadError> {
+    let Some(end) = memchr::memchr(b'\n', part) else { return Ok(()) };
+    let head = part.get(..=end).unwrap_or_default();
+    Slow { head, at: 0, limits }.request_line(&mut Message::default())
+}
+
 /// Parses a complete response head into an empty message.
 pub fn parse_response(head: &[u8], limits: Limits, message: &mut Message) -> Result<(), HeadError> {
     let mut fields = [const { std::mem::MaybeUninit::uninit() }; FAST_FIELDS];
@@ -112,6 +120,11 @@ impl<'a> Slow<'a> {
     }
 
     fn request(&mut self, message: &mut Message) -> Result<(), HeadError> {
+        self.request_line(message)?;
+        self.fields(message)
+    }
+
+    fn request_line(&mut self, message: &mut Message) -> Result<(), HeadError> {
         let method = self.until_space(is_token, "invalid character in method")?;
         if method.is_empty() {
             return Err(self.error("empty method"));
@@ -127,7 +140,7 @@ impl<'a> Slow<'a> {
         let version = self.version()?;
         self.line_end("characters after the version")?;
         message.set_request_line(method, target, version);
-        self.fields(message)
+        Ok(())
     }
 
     fn response(&mut self, message: &mut Message) -> Result<(), HeadError> {
