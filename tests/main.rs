@@ -8,8 +8,10 @@
 
 mod cli;
 mod config;
+mod logs;
 mod process;
 mod reload;
+mod rules;
 mod stats_page;
 mod tables;
 
