@@ -6,6 +6,8 @@
 // A test may stop at the first surprise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod balance;
+mod checks;
 mod cli;
 mod config;
 mod logs;

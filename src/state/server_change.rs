@@ -3,6 +3,7 @@
 //! "set server"; manual 5.2 "rise", "fall").
 
 use crate::control::process::console;
+use crate::flow::server::assign::fill;
 use crate::state::server_status::{Operational, admin};
 use crate::state::world::{Backend, Proxy, Server};
 
@@ -226,6 +227,7 @@ impl<'a> ServerChange<'a> {
         let Some(backend) = &self.proxy.backend else { return };
         let after = self.usable_total();
         if after == 0 && before > 0 {
+            backend.queue.give_up();
             backend.state.status.set_operational(Operational::Stopped);
             let (kind, name) = (self.proxy.kind.word(), &self.proxy.name);
             console::alert(format!("{kind} '{name}' has no server available!"));
@@ -233,6 +235,7 @@ impl<'a> ServerChange<'a> {
             self.proxy.log.event(Urgency::Emergency as u8, &text);
         } else if after > 0 {
             backend.state.status.set_operational(Operational::Running);
+            fill(backend, self.server);
         }
     }
 
@@ -240,24 +243,44 @@ impl<'a> ServerChange<'a> {
     fn line(&self, what: &str, counts: bool) -> String {
         let backup = if self.server.backup { "Backup " } else { "" };
         let (proxy, server) = (&self.proxy.name, &self.server.name);
-        let counts = if counts { self.counts() } else { String::new() };
+        let counts = if counts { self.requeue() } else { String::new() };
         format!("{backup}Server {proxy}/{server} {what}{counts}.")
     }
 
-    fn counts(&self) -> String {
+    /// Finds a place for the requests that wait, and says how many those were and who is left.
+    fn requeue(&self) -> String {
         let status = &self.server.status;
-        let (active, backups) = self.proxy.backend.as_ref().map_or((0, 0), Backend::usable_counts);
+        let Some(backend) = &self.proxy.backend else { return String::new() };
+        let requeued = if status.is_usable() {
+            fill(backend, self.server)
+        } else {
+            self.redistribute(backend)
+        };
+        let (active, backups) = backend.usable_counts();
         let on_backup = if active == 0 && backups > 0 { " Running on backup." } else { "" };
         let queued = status.counters.queued.get();
         if status.is_up() {
             return format!(
-                ". {active} active and {backups} backup servers online.{on_backup} 0 sessions requeued, {queued} total in queue"
+                ". {active} active and {backups} backup servers online.{on_backup} {requeued} sessions requeued, {queued} total in queue"
             );
         }
+        self.server.pool.clear();
         let sessions = status.counters.sessions.get();
         format!(
-            ". {active} active and {backups} backup servers left.{on_backup} {sessions} sessions active, 0 requeued, {queued} remaining in queue"
+            ". {active} active and {backups} backup servers left.{on_backup} {sessions} sessions active, {requeued} requeued, {queued} remaining in queue"
         )
+    }
+
+    /// With `option redispatch`, those who wait for this server may go to any other.
+    fn redistribute(&self, backend: &Backend) -> u32 {
+        if backend.redispatch == 0 {
+            return 0;
+        }
+        let moved = self.server.queue.move_to(&backend.queue);
+        for server in backend.servers.iter().filter(|s| s.status.is_usable()) {
+            fill(backend, server);
+        }
+        moved
     }
 
     fn up_word(&self) -> &'static str {

@@ -56,22 +56,25 @@ impl Drop for Slot {
     }
 }
 
-/// Gives a server's free slots to requests that wait for it, or for any server.
-pub fn fill(backend: &Backend, server: &Server) {
+/// Gives a server's free slots to requests that wait for it, or for any server; says how many.
+pub fn fill(backend: &Backend, server: &Server) -> u32 {
     let sessions = &server.status.counters.sessions;
+    let mut given = 0;
     while !(server.queue.is_empty() && backend.queue.is_empty()) {
         let limit = server.status.maxconn.load(Relaxed);
         let limit = if limit == 0 { u32::MAX } else { limit };
         if !server.status.accepts_persistent() || !sessions.enter_below(limit) {
-            return;
+            break;
         }
         if !server.queue.give(server.index)
             && !(server.status.is_usable() && backend.queue.give(server.index))
         {
             sessions.leave();
-            return;
+            break;
         }
+        given += 1;
     }
+    given
 }
 
 /// Waits at most this long before the same server is tried again (HAProxy's turn-around).

@@ -30,6 +30,20 @@ impl Queue {
         }
     }
 
+    /// Sends everyone who waits here to the end of another queue; says how many.
+    pub fn move_to(&self, other: &Queue) -> u32 {
+        let mut moved = std::mem::take(&mut *self.waiting.lock());
+        moved.retain(|waiting| !waiting.is_closed());
+        let count = moved.len() as u32;
+        other.waiting.lock().append(&mut moved);
+        count
+    }
+
+    /// Tells everyone who waits that no server can come.
+    pub fn give_up(&self) {
+        self.waiting.lock().clear();
+    }
+
     /// Whether nobody waits; requests that gave up may still be counted.
     pub fn is_empty(&self) -> bool {
         self.waiting.lock().is_empty()
