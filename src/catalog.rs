@@ -313,6 +313,8 @@ pub static PARTS: &[&Part] = &[
     &crate::config::global::PART,
     &crate::config::tuning::PART,
     &crate::config::sections::PART,
+    &crate::config::environment::PART,
+    &crate::flow::cpu_map::PART,
     &crate::config::proxy::PART,
     &crate::config::options::PART,
     &crate::flow::listener::bind::PART,

@@ -181,12 +181,29 @@ fn a_master_ends_with_haproxys_codes_and_lines() -> Result<()> {
 fn a_worker_that_dies_takes_its_master_along() -> Result<()> {
     let web = Web::start("s1")?;
     let proxy = forwarding(&web, FORWARDING, &["-W", "-db"]).start()?;
+    assert_eq!(get(&proxy)?, 200);
     let pid = proxy.workers()[0];
     kill(Pid::from_raw(pid), Signal::SIGKILL)?;
     assert_eq!(proxy.wait_for_exit()?.code(), Some(137));
     proxy.wait_for_line(&format!("Current worker #1 ({pid}) exited with code 137 (Killed)"))?;
     proxy.wait_for_line("exit-on-failure: killing every processes with SIGTERM")?;
     proxy.wait_for_line("All workers exited. Exiting... (137)")?;
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_cannot_start_ends_the_master() -> Result<()> {
+    if not_run_without_root("a_worker_that_cannot_start_ends_the_master") {
+        return Ok(());
+    }
+    let web = Web::start("s1")?;
+    let config = with_global("    chroot /nonexistent");
+    let finished = forwarding(&web, &config, &["-W", "-db"]).run()?;
+    assert_eq!(finished.status.code(), Some(1));
+    let lines = ["Cannot chroot(/nonexistent).", "exited with code 1 (Exit)", "Exiting... (1)"];
+    for line in lines {
+        assert!(finished.stderr.contains(line), "{}", finished.stderr);
+    }
     Ok(())
 }
 
@@ -422,6 +439,97 @@ fn the_masters_socket_shows_and_reloads() -> Result<()> {
     assert!(refused.starts_with("Success=0") && refused.contains("'nonsense'"), "{refused}");
     let shown = proxy.master_cli("show proc")?;
     assert!(shown.lines().any(|line| line.starts_with(&pid) && !line.contains("was")), "{shown}");
+    let info = proxy.master_cli("@1 show info")?;
+    assert!(info.contains(&format!("Pid: {pid}\n")), "{info}");
     ensure!(proxy.master_cli("@!1 show info")?.contains("Can't find the target PID"));
+    Ok(())
+}
+
+/// The reference to hand over to and take over from, if this machine has one.
+fn reference() -> Option<String> {
+    let path = std::env::var("HAPROXY_REFERENCE_BINARY").unwrap_or("/usr/sbin/haproxy".into());
+    std::path::Path::new(&path).exists().then_some(path)
+}
+
+#[test]
+fn listening_sockets_change_hands() -> Result<()> {
+    let web = Web::start("s1")?;
+    let config = with_global("    stats socket {cli} mode 600 level admin expose-fd listeners");
+    let mut pairs = vec![(crate::binary(), crate::binary())];
+    match reference() {
+        Some(path) => {
+            pairs.push((path.clone(), crate::binary()));
+            pairs.push((crate::binary(), path));
+        }
+        None => println!("not run: handing over to a reference haproxy, there is none"),
+    }
+    for (from, to) in pairs {
+        // Without SO_REUSEPORT there is no second socket at one address: it must be the same one.
+        let old = forwarding(&web, &config, &["-db", "-dR"]).binary(&from).start()?;
+        assert_eq!(get(&old)?, 200);
+        let pid = old.pid().to_string();
+        let new = forwarding(&web, &config, &["-db", "-dR", "-x", "{cli}", "-sf", &pid]);
+        let new = new.binary(&to).in_place_of(&old).start()?;
+        assert_eq!(old.wait_for_exit()?.code(), Some(0), "{from} to {to}");
+        assert_eq!(get(&new)?, 200, "{from} to {to}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_runtime_socket_gives_nothing_away_unless_told_to() -> Result<()> {
+    let web = Web::start("s1")?;
+    let config = with_global("    stats socket {cli} mode 600 level admin");
+    let proxy = forwarding(&web, &config, &["-db"]).start()?;
+    assert_eq!(proxy.cli("_getsocks")?, "");
+    Ok(())
+}
+
+#[test]
+fn the_configuration_sets_its_own_variables() -> Result<()> {
+    let web = Web::start("s1")?;
+    let config = with_global(
+        "    presetenv MODE tcp\n    setenv FRONT fe\n    setenv GONE x\n    unsetenv GONE\n    \
+         presetenv GONE http\n    presetenv FRONT nothing",
+    );
+    let config = config
+        .replace("mode http", "mode \"${GONE}\"")
+        .replace("frontend fe", "frontend \"${FRONT}\"");
+    let proxy = forwarding(&web, &config, &["-db"]).env("MODE", "http").start()?;
+    assert_eq!(get(&proxy)?, 200);
+    proxy.signal(Signal::SIGUSR1)?;
+    proxy.wait_for_line("Proxy fe stopped")?;
+    Ok(())
+}
+
+#[test]
+fn threads_stay_on_their_cpus() -> Result<()> {
+    let web = Web::start("s1")?;
+    let config = with_global("    nbthread 1\n    cpu-map 1/1 0");
+    let proxy = forwarding(&web, &config, &["-db"]).start()?;
+    assert_eq!(get(&proxy)?, 200);
+    let mut allowed = Vec::new();
+    for thread in std::fs::read_dir(format!("/proc/{}/task", proxy.pid()))? {
+        let status = std::fs::read_to_string(thread?.path().join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"));
+        allowed.push(line.unwrap_or_default().trim().to_owned());
+    }
+    assert!(allowed.contains(&"0".to_owned()), "{allowed:?}");
+    Ok(())
+}
+
+#[test]
+fn descriptors_suffice_for_the_connections_that_are_allowed() -> Result<()> {
+    let web = Web::start("s1")?;
+    let limit = |proxy: &Proxy| -> Result<u64> {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", proxy.pid()))?;
+        let line =
+            limits.lines().find(|line| line.starts_with("Max open files")).context("line")?;
+        Ok(line.split_whitespace().nth(3).context("soft limit")?.parse()?)
+    };
+    let proxy = forwarding(&web, &with_global("    ulimit-n 3000"), &["-db"]).start()?;
+    assert_eq!(limit(&proxy)?, 3000);
+    let proxy = forwarding(&web, FORWARDING, &["-db", "-n", "1500"]).start()?;
+    assert!(limit(&proxy)? > 3000);
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::config::args::{Line, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 use crate::control::cli::spec::CliSpec;
+use crate::flow::cpu_map::CpuMapSpec;
 use crate::flow::log::GlobalLogSpec;
 
 /// `global` as written.
@@ -28,6 +29,8 @@ pub struct GlobalSpec {
     pub uid: Option<u32>,
     /// `group` or `gid`, resolved.
     pub gid: Option<u32>,
+    /// `cpu-map`, in order.
+    pub cpu_map: Vec<CpuMapSpec>,
     /// `chroot`
     pub chroot: Option<String>,
     /// `pidfile`
@@ -143,7 +146,7 @@ fn hard_stop_after(line: &mut Line<'_>) -> Parsed {
 }
 
 const GLOBAL: Keyword =
-    Keyword { sections: Sections::GLOBAL, status: Status::Planned, ..Keyword::NEW };
+    Keyword { sections: Sections::GLOBAL, status: Status::Works, ..Keyword::NEW };
 
 /// The rows of this family.
 pub const PART: Part = Part {
@@ -220,7 +223,6 @@ pub const PART: Part = Part {
             doc: "How many connections the process serves at once.",
             examples: &["maxconn 2000"],
             parse: |l| count(l).map(|n| l.global().maxconn = Some(n)),
-            status: Status::Works,
             ..GLOBAL
         },
         Keyword {
@@ -238,7 +240,6 @@ pub const PART: Part = Part {
             doc: "How many threads run traffic; by default one for each CPU.",
             examples: &["nbthread 2"],
             parse: nbthread,
-            status: Status::Works,
             ..GLOBAL
         },
         Keyword {
@@ -263,7 +264,6 @@ pub const PART: Part = Part {
             doc: "Bytes of a buffer; the heads of messages must fit in.",
             examples: &["tune.bufsize 16384"],
             parse: |l| count(l).map(|n| l.global().bufsize = Some(n as usize)),
-            status: Status::Works,
             ..GLOBAL
         },
         Keyword {
@@ -272,7 +272,6 @@ pub const PART: Part = Part {
             doc: "Headers a message may have.",
             examples: &["tune.http.maxhdr 101"],
             parse: |l| count(l).map(|n| l.global().maxhdr = Some(n as usize)),
-            status: Status::Works,
             ..GLOBAL
         },
         Keyword {
@@ -281,7 +280,6 @@ pub const PART: Part = Part {
             doc: "Bytes of a buffer kept free for header edits.",
             examples: &["tune.maxrewrite 1024"],
             parse: |l| count(l).map(|n| l.global().maxrewrite = Some(n as usize)),
-            status: Status::Works,
             ..GLOBAL
         },
         Keyword {

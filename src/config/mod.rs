@@ -5,6 +5,7 @@ pub mod args;
 pub mod compile;
 mod consistency;
 pub mod diagnostic;
+pub mod environment;
 pub mod global;
 pub mod options;
 pub mod outside;

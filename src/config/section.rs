@@ -146,7 +146,8 @@ impl<'a> Reader<'a> {
         }
         let split = {
             let outside = std::cell::RefCell::new(&mut *self.outside);
-            words::split(line.bytes, &|name| outside.borrow_mut().env(name))
+            let environment = &self.spec.environment;
+            words::split(line.bytes, &|name| environment.get(name, &mut **outside.borrow_mut()))
         };
         match split {
             Ok(words) => self.line(place, &words),

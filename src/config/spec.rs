@@ -3,6 +3,7 @@
 
 use crate::check::CheckSpec;
 use crate::config::diagnostic::Place;
+use crate::config::environment::Environment;
 use crate::config::global::GlobalSpec;
 use crate::config::proxy::{OptionsSpec, ProxyBasicsSpec};
 use crate::config::references::References;
@@ -23,6 +24,8 @@ use crate::state::stick_table::StickTableSpec;
 /// A whole configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Spec {
+    /// What `setenv` and the like have changed.
+    pub environment: Environment,
     /// The `global` sections together.
     pub global: GlobalSpec,
     /// The `defaults` section that the next proxy inherits from.
@@ -39,6 +42,7 @@ impl Default for Spec {
     fn default() -> Spec {
         let start = Place { file: "".into(), line: 0, column: 0 };
         Spec {
+            environment: Environment::default(),
             global: GlobalSpec::default(),
             defaults: ProxySpec::defaults(String::new(), start),
             proxies: Vec::new(),

@@ -2,6 +2,8 @@
 
 pub mod phase;
 pub mod threads;
+
+pub mod cpu_map;
 pub mod transport;
 
 pub mod listener;

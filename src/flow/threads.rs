@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::LocalSet;
 
+use crate::flow::cpu_map;
 use crate::flow::listener::accept::{self, Accepted, Acceptors};
 use crate::flow::transport::buffer;
 use crate::state::counters::ProcessCounters;
@@ -247,8 +248,10 @@ impl Workers {
         for (index, receiver) in receivers.into_iter().enumerate() {
             let shared = shared.clone();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let main =
-                move || runtime.block_on(LocalSet::new().run_until(run(index, shared, receiver)));
+            let main = move || {
+                cpu_map::bind_thread(&shared.world.load().global.spec.cpu_map, index);
+                runtime.block_on(LocalSet::new().run_until(run(index, shared, receiver)));
+            };
             threads.push(std::thread::Builder::new().name(format!("traffic-{index}")).spawn(main)?);
         }
         Ok(Workers { shared, threads })

@@ -216,10 +216,12 @@ where
     let mut served = false;
     loop {
         match input.next() {
-            Next::Request(request)
-                if console.expose_listeners && request.words == ["_getsocks"] =>
-            {
-                return Ok(Ended::WantsSockets);
+            Next::Request(request) if request.words == ["_getsocks"] => {
+                if console.expose_listeners {
+                    return Ok(Ended::WantsSockets);
+                }
+                // A successor takes the end for an answer, but not `help`.
+                break;
             }
             Next::Request(request) => {
                 served = true;

@@ -112,8 +112,9 @@ pub fn run(args: &Args, world: World, bundle: Bundle, sockets: Sockets) -> i32 {
             return 1;
         }
         if let Err(reason) = master.start_worker(&bundle).await {
+            // It ends by itself, or by the signal that ended the waiting.
             console::alert(format!("The worker did not start: {reason}"));
-            return master.fail().await;
+            return master.watch().await;
         }
         drop(bundle);
         start::tell_old(&args.old_pids, start::farewell(args));
@@ -251,7 +252,14 @@ impl<'a> Master<'a> {
             return Ok(());
         }
         let old: Vec<i32> = self.workers.iter().map(|worker| worker.pid).collect();
-        self.start_worker(&bundle).await?;
+        if let Err(reason) = self.start_worker(&bundle).await {
+            // It must not take the serving ones along when it ends.
+            for failed in self.workers.iter_mut().filter(|worker| !old.contains(&worker.pid)) {
+                failed.current = false;
+                tell(failed.pid, SIGTERM);
+            }
+            return Err(reason);
+        }
         for worker in self.workers.iter_mut().filter(|worker| old.contains(&worker.pid)) {
             worker.current = false;
             worker.reloads += 1;
@@ -281,13 +289,6 @@ impl<'a> Master<'a> {
             Ok(()) => self.answer_of(pid).await,
             Err(error) => Err(error),
         };
-        if answer.is_err() {
-            if let Some(failed) = self.workers.iter_mut().find(|worker| worker.pid == pid) {
-                // It must not take the serving ones along when it ends.
-                failed.current = false;
-            }
-            tell(pid, SIGTERM);
-        }
         answer
     }
 
@@ -333,19 +334,6 @@ impl<'a> Master<'a> {
             }
         }
         self.tell_workers(signal);
-    }
-
-    /// Waits for a worker that did not start, and gives the exit status.
-    async fn fail(mut self) -> i32 {
-        self.ending = Some(1);
-        self.tell_workers(SIGTERM);
-        while !self.workers.is_empty() {
-            self.reap();
-            if !self.workers.is_empty() {
-                self.signals.next().await;
-            }
-        }
-        1
     }
 
     fn tell_workers(&self, signal: i32) {

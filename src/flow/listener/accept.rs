@@ -256,6 +256,8 @@ fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Lis
     thread.shared.counters.connection_rate.event(now_ms);
     let chosen = match thread.shared.threads() {
         1 => thread.index,
+        // Another thread may have ended already.
+        _ if thread.shared.stopping.load(Relaxed) => thread.index,
         _ => thread.shared.least_loaded(thread.index),
     };
     if chosen == thread.index {

@@ -50,6 +50,10 @@ pub async fn run(session: &Session, client: &mut Client) {
     }
 }
 
+/// How long a connection that was just made may take to send its request once the process is stopping:
+/// its client had no way to know.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(200);
+
 /// Waits for the next request's first byte.
 async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
     let thread = &session.thread;
@@ -59,16 +63,23 @@ async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
     });
     let deadline: Option<Instant> = timeout.map(|t| start.instant + t);
     let mut registered: Option<usize> = None;
+    let mut grace: Option<Instant> = None;
     let (socket, timer) = (&client.socket, &mut client.timer);
     let awake = poll_fn(|cx| {
         if socket.poll_readable(cx).is_ready() {
             return Poll::Ready(Awake::Readable);
         }
-        if thread.stopping.get() {
+        if !thread.stopping.get() {
+            if timer.poll_elapsed(deadline, cx).is_ready() {
+                return Poll::Ready(Awake::Expired);
+            }
+        } else if session.requests.get() > 0 {
             return Poll::Ready(Awake::Stopping);
-        }
-        if timer.poll_elapsed(deadline, cx).is_ready() {
-            return Poll::Ready(Awake::Expired);
+        } else {
+            let until = *grace.get_or_insert_with(|| Instant::now() + FIRST_REQUEST_GRACE);
+            if timer.poll_elapsed(Some(until), cx).is_ready() {
+                return Poll::Ready(Awake::Stopping);
+            }
         }
         registered.get_or_insert_with(|| thread.begin_rest(cx.waker()));
         Poll::Pending
