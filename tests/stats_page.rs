@@ -423,3 +423,44 @@ fn what_a_name_cannot_have_is_not_written_into_the_page() -> Result<()> {
     assert!(page.contains("&lt;i&gt;x&lt;/i&gt;") && !page.contains("<b>\""), "{page}");
     Ok(())
 }
+
+#[test]
+fn a_form_may_come_in_chunks_or_ask_for_leave_first() -> Result<()> {
+    let (proxy, _web) = start(CONFIG)?;
+    let mut client = proxy.connect("stats")?;
+    client.send("POST /stats HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n")?;
+    client.send("a\r\ns=b&action\r\n")?;
+    client.send("d\r\n=drain&b=back\r\n0\r\n\r\n")?;
+    assert_eq!(client.response()?.header("location"), Some("/stats;st=DONE"));
+    assert_eq!(status(&proxy, "b")?, "DRAIN");
+    let body = "s=b&action=ready&b=back";
+    client.send(format!(
+        "POST /stats HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    ))?;
+    assert_eq!(client.response()?.status(), 100);
+    client.send(body)?;
+    assert_eq!(client.response()?.header("location"), Some("/stats;st=DONE"));
+    assert_eq!(status(&proxy, "b")?, "no check");
+    Ok(())
+}
+
+#[test]
+fn the_log_names_the_page_as_the_server() -> Result<()> {
+    let config = CONFIG
+        .replace("defaults\n", "defaults\n    log stdout format raw local0\n    option httplog\n")
+        .replace("    stats refresh 10s\n", "    stats auth u:p\n");
+    let (proxy, _web) = start(&config)?;
+    let mut client = proxy.connect("stats")?;
+    assert_eq!(client.get("/stats;csv", "")?.status(), 401);
+    proxy.wait_for_line("stats stats/<STATS> 0/-1/-1/-1/0 401 268 - - LR-- ")?;
+    // u:p in base 64.
+    client.get("/stats;csv", "Authorization: Basic dTpw\r\n")?;
+    let line = proxy.wait_for_line(" 200 ")?;
+    let timers = line.split_once("stats stats/<STATS> ").context("the server")?.1;
+    let timers: Vec<_> = timers.split(' ').next().context("timers")?.split('/').collect();
+    // All but the time between the requests: waiting, connecting, answering.
+    assert_eq!(timers.get(1..4), Some(&["0", "0", "0"][..]), "{line}");
+    assert!(line.contains(" LR-- "), "{line}");
+    Ok(())
+}

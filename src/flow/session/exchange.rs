@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::flow::http::h1::framing::{self, Body};
+use crate::flow::http::h1::framing;
 use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::options::KeepAlive;
 use crate::flow::log::format::LogContext;
@@ -11,7 +11,7 @@ use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture, track};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
-use crate::flow::session::{Client, Session, Stream, forward, reply};
+use crate::flow::session::{Client, Session, Stream, collect, forward, reply};
 use crate::flow::transport::buffer::Buffer;
 use crate::state::clock::{self, Moment};
 
@@ -263,7 +263,7 @@ async fn request_rules(
             _ => Ok(None),
         };
     };
-    let body = collect_body(stream, client, proxy.timeouts.client).await?;
+    let body = collect::body(stream, client, proxy.timeouts.client).await?;
     if proxy.index == stream.frontend {
         // Before the page is made: it counts its own request.
         stream.session.frontend_state().counters.intercepted.inc();
@@ -272,9 +272,16 @@ async fn request_rules(
         let now_ms = crate::state::clock::now_ms();
         backend.state.counters.last_session.set(now_ms / 1000 + 1);
     }
-    match page.answer(stream, &body) {
+    let verdict = page.answer(stream, &body);
+    stream.applet = Some("<STATS>");
+    match verdict {
         Verdict::Answered => {
-            stream.applet = Some("<STATS>");
+            if stream.response.status != 401 {
+                // It has been connected to at once, as it were.
+                let now = Some(stream.times.elapsed());
+                let times = &mut stream.times;
+                (times.queued, times.connected, times.response) = (now, now, now);
+            }
             stream.outcome = Outcome::new(Who::Local, When::Request);
             send_own(stream, client).await.map(Some)
         }
@@ -346,38 +353,6 @@ fn choose_backend(stream: &Stream<'_>) -> Result<usize, Ending> {
         }
     }
     proxy.frontend.as_ref().and_then(|f| f.default_backend).ok_or(unavailable)
-}
-
-/// Reads a request's body for one of our own services.
-async fn collect_body(
-    stream: &mut Stream<'_>,
-    client: &mut Client,
-    timeout: Option<Duration>,
-) -> Result<Vec<u8>, Ending> {
-    let mut body = Vec::new();
-    let Body::Length(announced) = stream.framing.body else { return Ok(body) };
-    let length = usize::try_from(announced).unwrap_or(usize::MAX).min(stream.world.global.bufsize);
-    while body.len() < length {
-        let input = client.input.get_or_insert_with(Buffer::take);
-        if input.is_empty() {
-            let (mut reader, _) = client.socket.split();
-            match client.timer.within(timeout, reader.read(input)).await {
-                Ok(Ok(count)) if count > 0 => {}
-                Ok(_) => return Err(Ending::silent(400, Who::Client, When::Data)),
-                Err(_) => return Err(Ending::page(408, Who::ClientTimeout, When::Data)),
-            }
-        }
-        let count = input.filled().len().min(length - body.len());
-        body.extend_from_slice(input.filled().get(..count).unwrap_or_default());
-        input.consume(count);
-        stream.bytes_in += count as u64;
-    }
-    client.input.take_if(|input| input.is_empty());
-    stream.framing.body = match announced - length as u64 {
-        0 => Body::None,
-        left => Body::Length(left),
-    };
-    Ok(body)
 }
 
 /// Sends `stream.response` with `stream.reply_body`.
