@@ -290,3 +290,106 @@ fn a_connection_that_waits_in_the_backlog_is_served() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn what_is_known_is_kept() -> Result<()> {
+    if testing_reference() {
+        return Ok(());
+    }
+    let (web, gone) = (Web::start("s1")?, Server::listen()?);
+    let down = gone.address();
+    drop(gone);
+    let config = "
+global
+    stats socket {cli} mode 600 level admin
+defaults
+    mode http
+    timeout client 30s
+    timeout server 30s
+    timeout connect 5s
+frontend fe
+    bind {fe}
+    http-request track-sc0 src table seen
+    default_backend be
+backend be
+    balance roundrobin
+    server up {s1} check inter 100ms weight 10
+    server down {down} check inter 100ms fall 1
+    server drained {s1} weight 20
+    server lighter {s1} weight 20
+backend seen
+    stick-table type ip size 100 expire 10m store http_req_cnt
+";
+    let start = forwarding(&web, config, &["-W", "-db"]).name("down", down);
+    let proxy = start.start()?;
+    proxy.wait_for_stat("be", "down", "status", "DOWN")?;
+    proxy.cli("set server be/drained state drain")?;
+    proxy.cli("set server be/lighter weight 5")?;
+    for _ in 0..5 {
+        assert_eq!(proxy.connect("fe")?.get("/", "")?.status(), 200);
+    }
+    let known = |proxy: &Proxy| -> Result<Vec<String>> {
+        let stats = proxy.stats()?;
+        let wanted = [
+            ("fe", "FRONTEND", "req_tot"),
+            ("be", "BACKEND", "stot"),
+            ("be", "up", "stot"),
+            ("be", "up", "status"),
+            ("be", "down", "status"),
+            ("be", "down", "chkdown"),
+            ("be", "drained", "status"),
+            ("be", "lighter", "weight"),
+        ];
+        let mut known = Vec::new();
+        for (proxy, name, column) in wanted {
+            known.push(format!("{proxy}/{name} {column} {}", stats.get(proxy, name, column)?));
+        }
+        let table = proxy.cli("show table seen")?;
+        known.push(table.split("http_req_cnt=").nth(1).unwrap_or("no entry").trim().to_owned());
+        Ok(known)
+    };
+    let before = known(&proxy)?;
+    assert!(before.contains(&"fe/FRONTEND req_tot 5".to_owned()), "{before:?}");
+    assert!(before.contains(&"be/down status DOWN".to_owned()), "{before:?}");
+    assert_eq!(before.last().map(String::as_str), Some("5"), "{before:?}");
+    // Another line changes, so that this is another configuration.
+    proxy.rewrite_config(&config.replace("timeout connect 5s", "timeout connect 4s"))?;
+    for times in 0..3 {
+        reload(&proxy, times)?;
+        assert_eq!(known(&proxy)?, before);
+    }
+    for _ in 0..4 {
+        assert_eq!(proxy.connect("fe")?.get("/", "")?.status(), 200, "none goes to the dead one");
+    }
+    // A server whose own line is another one begins anew.
+    proxy.rewrite_config(&config.replace("lighter {s1} weight 20", "lighter {s1} weight 21"))?;
+    reload(&proxy, 3)?;
+    proxy.wait_for_stat("be", "lighter", "weight", "21")
+}
+
+#[test]
+fn memory_does_not_grow_with_reloads() -> Result<()> {
+    if testing_reference() {
+        return Ok(());
+    }
+    let web = Web::start("s1")?;
+    let proxy = forwarding(&web, FORWARDING, &["-W", "-db"]).start()?;
+    let resident = |pid: i32| -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("VmRSS")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    };
+    let after = |times: std::ops::Range<usize>| -> Result<[u64; 2]> {
+        for time in times {
+            reload(&proxy, time)?;
+            assert_eq!(proxy.connect("fe")?.get("/", "")?.status(), 200);
+        }
+        Ok([resident(proxy.pid())?, resident(proxy.workers()[0])?])
+    };
+    let early = after(0..10)?;
+    let late = after(10..110)?;
+    for (early, late) in early.into_iter().zip(late) {
+        assert!(late <= early + early / 10, "{early} kB after 10 reloads, {late} after 110");
+    }
+    Ok(())
+}
