@@ -6,6 +6,7 @@
 //! rights loads exactly what the master has checked. Manual: management.txt chapters 3 and 4.
 
 mod bundle;
+pub mod embedded;
 mod real;
 mod record;
 

@@ -3,7 +3,7 @@
 //! In: the questions of one load, and the sockets that are open already. Out: the answers, and the set of
 //! sockets that the next load starts from. Manual: configuration.txt 5.1, management.txt 4.
 
-use super::{BindError, Bound, Identity, Listen, ListenAddress, ListenOptions, Outside};
+use super::{BindError, Bound, Identity, Listen, ListenAddress, ListenOptions, Outside, embedded};
 use crate::sys;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
@@ -152,10 +152,16 @@ impl OldProcesses {
 
 impl Outside for RealOutside {
     fn read_file(&mut self, path: &Path) -> io::Result<Arc<[u8]>> {
-        fs::read(path).map(Arc::from)
+        match embedded::read(path) {
+            Some(content) => Ok(content),
+            None => fs::read(path).map(Arc::from),
+        }
     }
 
     fn list_directory(&mut self, path: &Path) -> io::Result<Vec<PathBuf>> {
+        if embedded::read(path).is_some() {
+            return Err(nix::errno::Errno::ENOTDIR.into());
+        }
         let mut files = Vec::new();
         for entry in fs::read_dir(path)? {
             let entry = entry?;

@@ -79,6 +79,8 @@ pub enum Request {
     Run(Box<Args>),
     /// `-v`.
     ShowVersion,
+    /// `--demo`: run the embedded configuration.
+    Demo,
     /// `-vv`.
     ShowBuildOptions,
 }
@@ -119,6 +121,7 @@ pub fn usage(program: &str) -> String {
         };
         let _ = writeln!(text, "  {word:<18} {}", option.doc);
     }
+    let _ = writeln!(text, "  {:<18} runs two web servers behind a balancer, to look at", "--demo");
     text
 }
 
@@ -212,6 +215,9 @@ fn rewrite(mut words: impl Iterator<Item = OsString>) -> Result<Rewritten, Refus
     let mut out = vec![OsString::from("haproxy")];
     let mut pending = words.next();
     while let Some(word) = pending.take() {
+        if word == "--demo" {
+            return Ok(Rewritten::Show(Request::Demo));
+        }
         if word == "--" {
             out.extend(words.by_ref().map(|file| glued("file", &file)));
             break;

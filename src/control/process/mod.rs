@@ -19,6 +19,7 @@ pub mod systemd;
 pub mod traffic;
 pub mod worker;
 
+use crate::config::outside::embedded::DEMO;
 use crate::config::outside::{RealOutside, Recording, Sockets};
 use args::{Args, Request};
 use std::ffi::OsString;
@@ -35,6 +36,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> i32 {
         Ok(Request::ShowBuildOptions) => {
             print(&(crate::version::banner() + &crate::version::build_options()))
         }
+        Ok(Request::Demo) => demo(),
         Ok(Request::Run(args)) => match worker::channel() {
             Some(Ok(channel)) => worker::run(&args, channel),
             Some(Err(_)) => 1,
@@ -66,6 +68,17 @@ fn print(text: &str) -> i32 {
     // Nobody can be told that stdout is closed.
     let _ = std::io::stdout().write_all(text.as_bytes());
     0
+}
+
+/// Runs the embedded configuration and says where to look.
+fn demo() -> i32 {
+    print(
+        "Two web servers, v1 and v2, behind a balancer, all in this process:\n\n\
+         \x20   http://127.0.0.1:8080/       answers v1 and v2 in turn\n\
+         \x20   http://127.0.0.1:8404/stats  shows them; take one out with the form below the table\n\n\
+         Ctrl-C ends it.\n\n",
+    );
+    start(&Args { files: vec![DEMO.into()], foreground: true, ..Args::default() })
 }
 
 fn start(args: &Args) -> i32 {
