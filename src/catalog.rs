@@ -381,6 +381,7 @@ pub static PARTS: &[&Part] = &[
     &crate::check::tcp::PART,
     &crate::control::cli::spec::PART,
     &crate::control::cli::basics::PART,
+    &crate::control::cli::sess::PART,
     &crate::control::cli::clear::PART,
     &crate::control::cli::info::PART,
     &crate::control::cli::stat::PART,

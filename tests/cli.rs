@@ -10,6 +10,7 @@ use crate::{proxy, testing_reference};
 const CONFIG: &str = "
 global
     stats socket {cli} level admin
+    stats timeout 4s
     stats socket {dir}/user.sock level user
     stats socket {dir}/operator.sock
 defaults
@@ -237,5 +238,43 @@ fn endless_and_silent_clients_cost_only_their_own_connection() -> Result<()> {
     })?;
     assert_eq!(proxy.cli("show cli level")?, "admin\n\n");
     assert_eq!(four(proxy)?.len(), 4);
+    Ok(())
+}
+
+#[test]
+fn streams_are_listed_and_ended() -> Result<()> {
+    let setup = start()?;
+    let proxy = &setup.proxy;
+    // Longer than the test: the answer never comes.
+    setup._web[0].answer_with(|_| {
+        std::thread::sleep(Duration::from_secs(8));
+        Vec::new()
+    });
+    proxy.cli("set server be/s2 state maint")?;
+    let lines = || -> Result<Vec<String>> {
+        let text = proxy.cli("show sess")?;
+        Ok(text.lines().filter(|l| l.contains(" be=be srv=s1 ")).map(str::to_owned).collect())
+    };
+    for command in ["shutdown session", "shutdown sessions server be/s1"] {
+        let mut client = proxy.connect("fe")?;
+        client.send("GET / HTTP/1.1\r\nHost: h\r\n\r\n")?;
+        eventually("the stream is listed", || Ok(lines()?.len() == 1))?;
+        let line = lines()?.remove(0);
+        let source = client.local_address()?;
+        assert!(
+            line.contains(&format!(": proto=tcpv4 src={source} fe=fe be=be srv=s1 ")),
+            "{line}"
+        );
+        let id = line.split(':').next().unwrap_or_default().to_owned();
+        let long = proxy.cli(&format!("show sess {id}"))?;
+        assert!(long.contains("\n  server=s1 (id=1)"), "{long}");
+        let command =
+            if command.ends_with("session") { format!("{command} {id}") } else { command.into() };
+        assert_eq!(proxy.cli(&command)?, "\n");
+        assert_eq!(client.response()?.status(), 502);
+        eventually("the stream is gone", || Ok(lines()?.is_empty()))?;
+    }
+    assert_eq!(proxy.cli("show sess 0x1")?, "Session not found.\n\n");
+    assert_eq!(proxy.cli("shutdown session 0x1")?, "No such session (use 'show sess').\n\n");
     Ok(())
 }

@@ -16,6 +16,7 @@ use tokio::task::LocalSet;
 
 use crate::flow::cpu_map;
 use crate::flow::listener::accept::{self, Accepted, Acceptors};
+use crate::flow::session::registry::Registry;
 use crate::flow::transport::buffer;
 use crate::state::counters::ProcessCounters;
 use crate::state::world::World;
@@ -134,6 +135,8 @@ pub struct Thread {
     pub shared: Arc<Shared>,
     /// Connections are being closed as soon as they are idle.
     pub stopping: Cell<bool>,
+    /// The streams in progress.
+    pub registry: Rc<Registry>,
     /// This thread's view of the `World`: cloned without touching a shared counter.
     world: RefCell<Rc<Arc<World>>>,
     /// Wakers of connections that wait for a request.
@@ -154,6 +157,7 @@ impl Thread {
             index,
             shared,
             stopping: Cell::new(false),
+            registry: Rc::default(),
             world,
             resting: RefCell::default(),
             finished: Notify::new(),

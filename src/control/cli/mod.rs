@@ -12,6 +12,7 @@ pub mod planned;
 mod serve;
 pub mod server;
 pub mod servers;
+pub mod sess;
 pub mod spec;
 pub mod stat;
 pub mod table;

@@ -131,7 +131,6 @@ pub const PART: Part = Part {
             "What resolvers have counted.",
             &["show resolvers"],
         ),
-        planned("show sess", "[<id>]", "Lists the sessions, or shows one.", &["show sess"]),
         planned(
             "show ssl cert",
             "[<certfile>]",
@@ -147,13 +146,6 @@ pub const PART: Part = Part {
         planned("show startup-logs", "", "What was said at start.", &["show startup-logs"]),
         planned("show tls-keys", "[<id>|*]", "The keys of TLS tickets.", &["show tls-keys"]),
         planned("show trace", "[<source>]", "What is traced.", &["show trace"]),
-        planned("shutdown session", "<id>", "Ends a session.", &["shutdown session"]),
-        planned(
-            "shutdown sessions server",
-            "<backend>/<server>",
-            "Ends the sessions of a server.",
-            &["shutdown sessions server"],
-        ),
         planned("trace", "<source> [cmd [args...]]", "Traces a part of the process.", &["trace"]),
     ],
     ..Part::NONE

@@ -235,6 +235,7 @@ async fn wait_for(
     server: &Server,
 ) -> Result<Slot, Ending> {
     stream.server = Some(server.index);
+    stream.show_target();
     stream.queue_position.0 = server.status.counters.queued.get();
     let queues = [&server.status.counters.queued, &backend.state.counters.queued];
     let waiting = Waiting::begin(queues.into_iter());
@@ -297,6 +298,7 @@ impl Drop for Waiting<'_> {
 /// The server's session was counted already: ties it to the stream.
 fn take(stream: &mut Stream<'_>, backend: &Backend, server: &Server) -> Slot {
     stream.server = Some(server.index);
+    stream.show_target();
     let now_ms = crate::state::clock::now_ms();
     let counters = &server.status.counters;
     counters.sessions_total.inc();

@@ -70,12 +70,30 @@ pub async fn run(session: &Session, client: &mut Client, start: Moment, awake: A
     if let Some(context) = LogContext::of_stream(&stream, Phase::Log) {
         context.frontend.log.begin(&context);
     }
-    let after = match pass(&mut stream, client, awake).await {
-        Ok(after) => after,
-        Err(ending) => conclude(&mut stream, client, ending).await,
+    let entry = stream.registered.entry();
+    let after = match entry.unless_killed(pass(&mut stream, client, awake)).await {
+        Some(Ok(after)) => after,
+        Some(Err(ending)) => conclude(&mut stream, client, ending).await,
+        None => match killed(&stream) {
+            Some(ending) => conclude(&mut stream, client, ending).await,
+            None => {
+                stream.outcome = Outcome::new(Who::Killed, When::Data);
+                After::Close
+            }
+        },
     };
     finish(&mut stream);
     if session.thread.stopping.get() { After::Close } else { after }
+}
+
+/// What a client is told whose stream an operator has ended; `None` once it was sent something.
+fn killed(stream: &Stream<'_>) -> Option<Ending> {
+    let (code, when) = match (stream.status, stream.backend, stream.times.connected) {
+        (0, Some(_), Some(_)) => (502, When::Headers),
+        (0, Some(_), None) => (503, When::Connect),
+        _ => return None,
+    };
+    Some(Ending::page(code, Who::Killed, when).keeping())
 }
 
 /// The phases of a request, in their order.
@@ -88,6 +106,7 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     }
     let backend = choose_backend(stream)?;
     stream.backend = Some(backend);
+    stream.show_target();
     let _counted = forward::BackendSession::begin(stream, backend);
     if backend != frontend
         && let Some(after) = request_rules(stream, client, backend).await?

@@ -5,6 +5,7 @@ pub mod exchange;
 pub mod forward;
 pub mod http;
 pub mod outcome;
+pub mod registry;
 pub mod reply;
 pub mod tcp;
 pub mod timeouts;
@@ -33,6 +34,7 @@ use crate::sample::SampleContext;
 use crate::state::clock::{self, Moment};
 use crate::state::world::{FrontendState, Proxy, Server, World};
 use outcome::Outcome;
+use registry::{Entry, Registered};
 
 /// Serves one connection from its accept to its end, as a task of its own.
 pub fn spawn(
@@ -308,6 +310,8 @@ pub struct Stream<'s> {
     pub captures: RefCell<(Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>)>,
     /// What `content` and `http` rules track.
     pub tracked: Trackers,
+    /// Its place in the list of its thread's streams.
+    pub registered: Registered,
     /// What answered instead of a server, as `%s` names it (`<STATS>`).
     pub applet: Option<&'static str>,
     /// The unique id, empty without `unique-id-format`.
@@ -326,6 +330,10 @@ impl<'s> Stream<'s> {
         frontend: usize,
         start: Moment,
     ) -> Stream<'s> {
+        let source = session.source.clone();
+        let (number, listener) = (session.number, session.listener.id);
+        let entry = Entry::new(number, source, listener, world.clone(), frontend, start);
+        let registered = session.thread.registry.enter(entry);
         let parts = RECYCLED.with_borrow_mut(Vec::pop).unwrap_or_default();
         Stream {
             session,
@@ -350,6 +358,7 @@ impl<'s> Stream<'s> {
             number: 0,
             captures: RefCell::default(),
             tracked: Trackers::default(),
+            registered,
             applet: None,
             unique_id: Vec::new(),
             log_level: LogLevel::Usual,
@@ -360,6 +369,11 @@ impl<'s> Stream<'s> {
     /// The proxy that accepted it.
     pub fn frontend(&self) -> Option<&Proxy> {
         self.world.proxies.get(self.frontend)
+    }
+
+    /// Tells those who look at streams which backend and server it was given to.
+    pub fn show_target(&self) {
+        self.registered.set_target(self.backend, self.server);
     }
 
     /// The proxy that serves it, once chosen.

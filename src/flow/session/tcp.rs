@@ -17,9 +17,14 @@ pub async fn run(session: &Session, client: &mut Client) {
     if let Some(context) = LogContext::of_stream(&stream, Phase::Log) {
         context.frontend.log.begin(&context);
     }
-    if let Err(ending) = pass(&mut stream, client).await {
-        stream.outcome = ending.outcome;
-        forward::close(client, true).await;
+    let entry = stream.registered.entry();
+    match entry.unless_killed(pass(&mut stream, client)).await {
+        Some(Ok(())) => {}
+        Some(Err(ending)) => {
+            stream.outcome = ending.outcome;
+            forward::close(client, true).await;
+        }
+        None => stream.outcome = Outcome::new(Who::Killed, When::Data),
     }
     finish(&mut stream);
 }
@@ -27,6 +32,7 @@ pub async fn run(session: &Session, client: &mut Client) {
 async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending> {
     let backend = choose_backend(stream)?;
     stream.backend = Some(backend);
+    stream.show_target();
     let _counted = forward::BackendSession::begin(stream, backend);
     let mut link = assign::connect(stream, &mut client.timer, true).await?;
     stream.times.response = stream.times.connected;

@@ -1,0 +1,181 @@
+//! The streams of a thread, so that people can look at them and end them (management.txt 9.3, "show
+//! sess", "shutdown session"). In come streams as they begin, out come summaries. A connection at rest
+//! has no stream and is not listed, as in HAProxy.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::ops::Deref;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use crate::flow::session::Address;
+use crate::state::clock::Moment;
+use crate::state::world::World;
+
+/// The streams of one thread.
+#[derive(Debug, Default)]
+pub struct Registry {
+    entries: RefCell<Vec<Option<Rc<Entry>>>>,
+    free: RefCell<Vec<usize>>,
+}
+
+/// What is told about a stream.
+#[derive(Debug)]
+pub struct Entry {
+    place: usize,
+    /// Number of its session.
+    pub session: u64,
+    /// The client.
+    pub source: Address,
+    /// The listener's number.
+    pub listener: u32,
+    /// The configuration it began under.
+    pub world: Rc<Arc<World>>,
+    /// Index of its frontend.
+    pub frontend: usize,
+    /// Indices of its backend and server, once chosen.
+    target: Cell<(Option<usize>, Option<usize>)>,
+    /// When it began.
+    pub began: Moment,
+    killed: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Registry {
+    /// Lists a stream until what is given back is dropped.
+    pub fn enter(self: &Rc<Self>, entry: Entry) -> Registered {
+        let mut entries = self.entries.borrow_mut();
+        let place = self.free.borrow_mut().pop().unwrap_or(entries.len());
+        let entry = Rc::new(Entry { place, ..entry });
+        match entries.get_mut(place) {
+            Some(slot) => *slot = Some(entry.clone()),
+            None => entries.push(Some(entry.clone())),
+        }
+        Registered { registry: self.clone(), entry }
+    }
+
+    /// Every stream at this moment.
+    pub fn all(&self) -> Vec<Rc<Entry>> {
+        self.entries.borrow().iter().flatten().cloned().collect()
+    }
+}
+
+impl Entry {
+    /// A stream that begins.
+    pub fn new(
+        session: u64,
+        source: Address,
+        listener: u32,
+        world: Rc<Arc<World>>,
+        frontend: usize,
+        began: Moment,
+    ) -> Entry {
+        Entry {
+            place: 0,
+            session,
+            source,
+            listener,
+            world,
+            frontend,
+            target: Cell::default(),
+            began,
+            killed: Cell::new(false),
+            waker: RefCell::new(None),
+        }
+    }
+
+    /// Tells which backend and server it was given to.
+    pub fn set_target(&self, backend: Option<usize>, server: Option<usize>) {
+        self.target.set((backend, server));
+    }
+
+    /// Its backend and server, as indices.
+    pub fn target(&self) -> (Option<usize>, Option<usize>) {
+        self.target.get()
+    }
+
+    /// What HAProxy calls the stream's address: a number that names it while it lives.
+    pub fn id(&self) -> usize {
+        std::ptr::from_ref(self).addr()
+    }
+
+    /// Ends the stream.
+    pub fn kill(&self) {
+        self.killed.set(true);
+        if let Some(waker) = self.waker.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Does the work until the stream is killed; `None` when it was.
+    pub async fn unless_killed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        poll_fn(|cx| {
+            if self.killed.get() {
+                return Poll::Ready(None);
+            }
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|known| known.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+            drop(waker);
+            work.as_mut().poll(cx).map(Some)
+        })
+        .await
+    }
+}
+
+/// A stream that is listed.
+#[derive(Debug)]
+pub struct Registered {
+    registry: Rc<Registry>,
+    entry: Rc<Entry>,
+}
+
+impl Registered {
+    /// The entry itself, to be held beside the stream.
+    pub fn entry(&self) -> Rc<Entry> {
+        self.entry.clone()
+    }
+}
+
+impl Deref for Registered {
+    type Target = Entry;
+    fn deref(&self) -> &Entry {
+        &self.entry
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        if let Some(slot) = self.registry.entries.borrow_mut().get_mut(self.entry.place) {
+            *slot = None;
+        }
+        self.registry.free.borrow_mut().push(self.entry.place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(session: u64) -> Entry {
+        let source = Address::Unix("/s".into());
+        Entry::new(session, source, 1, Rc::default(), 0, Moment::now())
+    }
+
+    #[test]
+    fn streams_are_listed_while_they_live() {
+        let registry: Rc<Registry> = Rc::default();
+        let first = registry.enter(entry(1));
+        let second = registry.enter(entry(2));
+        drop(first);
+        let third = registry.enter(entry(3));
+        let numbers: Vec<_> = registry.all().iter().map(|e| e.session).collect();
+        assert_eq!(numbers, [3, 2]);
+        drop((second, third));
+        assert!(registry.all().is_empty());
+    }
+}
