@@ -376,6 +376,7 @@ pub static PARTS: &[&Part] = &[
     &crate::check::PART,
     &crate::check::http::PART,
     &crate::check::planned::PART,
+    &crate::check::protocols::PART,
     &crate::check::server::PART,
     &crate::check::spread::PART,
     &crate::check::tcp::PART,

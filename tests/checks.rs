@@ -2,9 +2,9 @@
 //! when they are up or down, and what is said about it.
 
 use anyhow::Result;
-use haproxy_compat::harness::{Message, Proxy, Server, Syslog, Web, eventually};
+use haproxy_compat::harness::{Message, Proxy, Server, Signal, Syslog, Web, eventually};
 
-use crate::proxy;
+use crate::{proxy, testing_reference};
 
 const DEFAULTS: &str = "defaults
     mode http
@@ -335,5 +335,86 @@ fn a_backup_takes_over() -> Result<()> {
     main.restart()?;
     proxy.wait_for_line("Server be/s1 is UP")?;
     assert_eq!(proxy.connect("fe")?.get("/", "Connection: close\r\n")?.body, b"main");
+    Ok(())
+}
+
+#[test]
+fn redis_and_ssl_servers_are_greeted() -> Result<()> {
+    let server = |reply: &'static [u8]| -> Result<(Server, &'static [u8])> {
+        Ok((Server::listen()?, reply))
+    };
+    let alert: &[u8] = b"\x15\x03\x00\x00\x02\x02\x28";
+    let servers = [
+        server(b"+PONG\r\n")?,
+        server(b"-NOAUTH wanted\r\n")?,
+        server(alert)?,
+        server(b"HTTP/1.0 400 Bad\r\n\r\n")?,
+    ];
+    let options = ["redis-check", "redis-check", "ssl-hello-chk", "ssl-hello-chk"];
+    let mut config = DEFAULTS.replace("    default_backend be\n", "");
+    for (number, option) in options.iter().enumerate() {
+        let line = format!("    server s1 {{s{number}}} check inter 5s\n");
+        let mode = "    mode tcp\n    option log-health-checks\n";
+        config.push_str(&format!("backend be{number}\n{mode}    option {option}\n{line}"));
+    }
+    let mut builder = proxy(&config);
+    for (number, (server, _)) in servers.iter().enumerate() {
+        builder = builder.name(&format!("s{number}"), server.address());
+    }
+    let proxy = builder.spawn()?;
+    for (number, (server, reply)) in servers.iter().enumerate() {
+        let mut check = server.accept()?;
+        if number < 2 {
+            check.expect("*1\r\n$4\r\nPING\r\n")?;
+        } else {
+            let hello = check.read_exactly(126)?;
+            assert!(
+                hello.starts_with(b"\x16\x03\x00\x00\x79\x01\x00\x00\x75\x03\x00"),
+                "{hello:?}"
+            );
+            assert!(hello.ends_with(b"\x00\x39\x00\x3a\x01\x00"), "{hello:?}");
+        }
+        check.send(reply)?;
+    }
+    let lines = [
+        ("be0/s1 succeeded", "reason: Layer7 check passed, code: 0, info: \"Redis server is ok\""),
+        ("be1/s1 failed", "reason: Layer7 wrong status, code: 0, info: \"-NOAUTH wanted\""),
+        ("be2/s1 succeeded", "reason: Layer6 check passed, check duration: "),
+        ("be3/s1 failed", "reason: Layer6 invalid response, check duration: "),
+    ];
+    for (server, reason) in lines {
+        let line = proxy.wait_for_line(&format!("Health check for server {server}"))?;
+        assert!(line.contains(reason), "{line}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_reload_keeps_what_is_known_of_servers() -> Result<()> {
+    if testing_reference() {
+        // HAProxy starts a new process, which takes every server for alive again.
+        return Ok(());
+    }
+    let (web, dead) = (Web::start("a")?, Server::silent()?);
+    let lines = "    server s2 {s2} check inter 1s\n    server s1 {s1} check inter 100ms\n";
+    let servers = [("s1", web.address()), ("s2", dead.address())];
+    let proxy = start(lines, &servers)?;
+    proxy.wait_for_line("Server be/s2 is DOWN")?;
+    wait_for(&proxy, "s1", "check_health", "4")?;
+    let other = lines.replace("    server s1", "    retries 1\n    server s1");
+    proxy.rewrite_config(&format!("{DEFAULTS}backend be\n{other}"))?;
+    proxy.signal(Signal::SIGHUP)?;
+    proxy.wait_for_line("Configuration reloaded in place")?;
+    assert_eq!(stat(&proxy, "s2", "status")?, "DOWN");
+    assert_eq!(stat(&proxy, "s2", "check_status")?, "L4CON");
+    assert_eq!(stat(&proxy, "s2", "chkdown")?, "1");
+    let checks = web.connections();
+    eventually("s1 is checked on", || Ok(web.connections() > checks))?;
+    assert_eq!(stat(&proxy, "s1", "check_health")?, "4");
+    proxy.rewrite_config(&format!("{DEFAULTS}backend be\n{}", lines.replace("1s", "1100ms")))?;
+    proxy.signal(Signal::SIGHUP)?;
+    // A changed line is a new server: taken for alive until its first check.
+    let patience = haproxy_compat::harness::PATIENCE;
+    proxy.output().wait_for_nth_line("Server be/s2 is DOWN", 2, patience)?;
     Ok(())
 }

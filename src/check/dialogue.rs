@@ -13,7 +13,7 @@ use crate::check::expect::Answer;
 use crate::check::health::Verdict;
 use crate::check::response::{self, Parsed};
 use crate::check::step::{Action, Connect, Expect, Step};
-use crate::check::{Check, CheckKind, CheckStatus, ServerCheck};
+use crate::check::{Check, CheckKind, CheckStatus, ServerCheck, protocols};
 use crate::state::server_status::ServerAddress;
 use crate::sys;
 
@@ -107,6 +107,10 @@ impl Dialogue<'_> {
             let done = match &step.action {
                 Action::Connect(connect) => self.connect(&mut talk, connect).await,
                 Action::Send(bytes) => self.send(&mut talk, bytes).await,
+                Action::SendHello => {
+                    let seconds = crate::state::clock::Moment::now().date.as_secs();
+                    self.send(&mut talk, &protocols::client_hello(seconds as u32)).await
+                }
                 Action::SendHttp(request) => {
                     self.send(&mut talk, &request.bytes(self.state.as_deref())).await
                 }

@@ -33,6 +33,7 @@ impl Expect {
             timeout_status: None,
             on_success: None,
             on_error: None,
+            quotes_answer: false,
         }
     }
 
@@ -53,7 +54,11 @@ impl Expect {
         };
         self.decide(found, last, || {
             let status = self.error_status.unwrap_or(CheckStatus::L7Response);
-            let info = self.on_error.clone().unwrap_or_else(|| self.tcp_failure(step, found));
+            let info = match &self.on_error {
+                _ if self.quotes_answer => first_line(bytes),
+                Some(text) => text.clone(),
+                None => self.tcp_failure(step, found),
+            };
             Verdict::new(status, commented(info, step))
         })
     }
@@ -133,6 +138,11 @@ impl Expect {
             Pattern::Header(_) => " (expect HTTP header pattern)".to_owned(),
         }
     }
+}
+
+fn first_line(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|c| matches!(c, b'\r' | b'\n')).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).into_owned()
 }
 
 fn commented(info: String, step: &Step) -> String {

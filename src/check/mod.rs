@@ -8,6 +8,7 @@ pub mod expect;
 pub mod health;
 pub mod http;
 pub mod planned;
+pub mod protocols;
 pub mod response;
 mod run;
 pub mod server;
@@ -35,6 +36,10 @@ pub enum CheckKind {
     Http,
     /// `option tcp-check`
     Tcp,
+    /// `option redis-check`
+    Redis,
+    /// `option ssl-hello-chk`
+    SslHello,
 }
 
 /// `option httpchk`, `http-check`, `tcp-check` … as written.
@@ -75,6 +80,8 @@ impl CheckSpec {
         let steps = match self.kind {
             Some(CheckKind::Http) => step::in_order(&http::complete(&self.http)),
             Some(CheckKind::Tcp) => step::in_order(&self.tcp.steps),
+            Some(CheckKind::Redis) => step::in_order(&protocols::redis().steps),
+            Some(CheckKind::SslHello) => step::in_order(&protocols::ssl_hello().steps),
             None => step::in_order(&[]),
         };
         for server in proxy.servers.iter().filter(|s| s.check.check && !has_port(s)) {

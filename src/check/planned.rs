@@ -64,12 +64,6 @@ pub const PART: Part = Part {
             ..PLANNED
         },
         Keyword {
-            name: "option redis-check",
-            doc: "Checks Redis servers.",
-            examples: &["option redis-check"],
-            ..PLANNED
-        },
-        Keyword {
             name: "option smtpchk",
             args: "[<hello> <domain>]",
             doc: "Checks SMTP servers.",
@@ -81,12 +75,6 @@ pub const PART: Part = Part {
             sections: Sections::BACKEND,
             doc: "Checks SPOP agents.",
             examples: &["option spop-check"],
-            ..PLANNED
-        },
-        Keyword {
-            name: "option ssl-hello-chk",
-            doc: "Checks servers by an SSLv3 hello.",
-            examples: &["option ssl-hello-chk"],
             ..PLANNED
         },
     ],

@@ -49,6 +49,8 @@ pub enum Action {
     Connect(Connect),
     /// Bytes are sent.
     Send(Vec<u8>),
+    /// An SSLv3 hello with the time of day is sent.
+    SendHello,
     /// An HTTP request is sent.
     SendHttp(HttpRequest),
     /// The answer must be like this.
@@ -116,6 +118,8 @@ pub struct Expect {
     pub on_success: Option<String>,
     /// `on-error`
     pub on_error: Option<String>,
+    /// A failure is described by the first line of the answer.
+    pub quotes_answer: bool,
 }
 
 /// What is looked for.
