@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Answer, Command, CommandContext, Level, Severity};
 use crate::catalog::{Part, Status};
+use crate::flow::server::assign::fill;
 use crate::state::server_change::ServerChange;
 use crate::state::server_status::{Operational, ServerAddress};
 use crate::state::world::{Proxy, Server};
@@ -215,8 +216,9 @@ fn set_maxconn(context: &mut CommandContext<'_>) -> Answer {
 
 /// Gives the slots that a higher `maxconn` opens to requests that wait.
 fn wake(change: ServerChange<'_>) {
-    let server = change.server;
-    while server.has_room() && server.queue.give(server.index) {}
+    if let Some(backend) = &change.proxy.backend {
+        fill(backend, change.server);
+    }
 }
 
 fn enable_health(context: &mut CommandContext<'_>, enabled: bool) -> Answer {
