@@ -469,3 +469,92 @@ static ACTIONS: LazyLock<HashMap<&'static str, Vec<&'static ActionRow>>> = LazyL
 pub fn action(rule_set: RuleSets, name: &str) -> Option<&'static ActionRow> {
     ACTIONS.get(name)?.iter().find(|row| row.rule_sets.contains(rule_set)).copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::diagnostic::{Diagnostics, Level};
+    use crate::config::outside::{RealOutside, Sockets};
+    use crate::config::source::Source;
+    use crate::sample::expr::Expr;
+
+    /// The alerts that a configuration gets while it is read.
+    fn alerts(text: String) -> Vec<String> {
+        let source = Source { name: "example.cfg".into(), text: text.into_bytes().into() };
+        let mut outside = RealOutside::new(Sockets::default());
+        let mut diagnostics = Diagnostics::default();
+        crate::config::parse(&[source], &mut outside, &mut diagnostics);
+        let alerts = diagnostics.list.into_iter().filter(|d| d.level == Level::Alert);
+        alerts.map(|d| d.text).filter(|text| !text.starts_with("Error(s) found")).collect()
+    }
+
+    #[test]
+    fn examples_of_directives_parse_in_each_of_their_sections() {
+        let mut wrong = Vec::new();
+        for row in PARTS.iter().flat_map(|part| part.keywords) {
+            for (example, section) in
+                row.examples.iter().flat_map(|e| row.sections.names().map(move |s| (e, s)))
+            {
+                let opening = match section {
+                    "global" | "defaults" => section.to_owned(),
+                    _ => format!("{section} x"),
+                };
+                let text = format!("{opening}\n    {example}\n");
+                wrong
+                    .extend(alerts(text).into_iter().map(|a| format!("{section}: {example}: {a}")));
+            }
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn examples_of_options_parse() {
+        for row in PARTS.iter().flat_map(|part| part.bind_options) {
+            for example in row.examples {
+                let text = format!("frontend x\n    bind 127.0.0.1:80 {example}\n");
+                assert_eq!(alerts(text), [""; 0], "{example}");
+            }
+        }
+        for row in PARTS.iter().flat_map(|part| part.server_options) {
+            for example in row.examples {
+                let text = format!("backend x\n    server s 127.0.0.1:80 {example}\n");
+                assert_eq!(alerts(text), [""; 0], "{example}");
+            }
+        }
+    }
+
+    #[test]
+    fn examples_of_expressions_parse() {
+        for row in PARTS.iter().flat_map(|part| part.fetches) {
+            assert!(!row.examples.is_empty(), "{} has no example", row.name);
+            for example in row.examples {
+                let parsed = Expr::parse(example).map(|expr| expr.fetch.name);
+                assert_eq!(parsed, Ok(row.name), "{example}");
+            }
+        }
+        for row in PARTS.iter().flat_map(|part| part.converters) {
+            for (example, _) in row.examples {
+                assert_eq!(Expr::parse(example).map(drop), Ok(()), "{example}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_where_they_are_looked_up() {
+        fn unique(mut names: Vec<&str>) {
+            names.sort_unstable();
+            let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+            assert!(twice.is_empty(), "{twice:?}");
+        }
+        unique(PARTS.iter().flat_map(|part| part.fetches).map(|row| row.name).collect());
+        unique(PARTS.iter().flat_map(|part| part.converters).map(|row| row.name).collect());
+        unique(PARTS.iter().flat_map(|part| part.bind_options).map(|row| row.name).collect());
+        unique(PARTS.iter().flat_map(|part| part.server_options).map(|row| row.name).collect());
+        for (_, section) in Sections::NAMES {
+            let rows = PARTS.iter().flat_map(|part| part.keywords);
+            unique(
+                rows.filter(|row| row.sections.contains(*section)).map(|row| row.name).collect(),
+            );
+        }
+    }
+}

@@ -194,7 +194,8 @@ impl Compiler<'_> {
         acls: &[Arc<condition::Acl>],
     ) -> Vec<switch::Switch> {
         let mut list = Vec::new();
-        for (backend, condition) in &spec.rules.switching.rules {
+        let fixed = spec.rules.switching.rules.iter().filter(|(b, _)| !b.name.contains("%["));
+        for (backend, condition) in fixed {
             let condition = condition.as_ref().map(|c| condition::compile(c, acls)).transpose();
             let found =
                 self.backend_named(spec, mode, backend, "unable to find required use_backend");

@@ -126,6 +126,7 @@ impl Judge<'_> {
 
     fn mailers(&mut self, proxy: &ProxySpec) {
         if let Some((mailers, _)) = &proxy.references.mailers
+            && proxy.references.mail_ends == (true, true)
             && !self.section_exists(Sections::MAILERS, mailers)
         {
             self.alert(format!("Proxy '{}': unable to find mailers '{mailers}'.", proxy.name));

@@ -24,6 +24,8 @@ pub struct References {
     pub error_sections: Vec<(String, Place)>,
     /// `email-alert mailers`
     pub mailers: Option<(String, Place)>,
+    /// Whether `email-alert from` and `to` are there.
+    pub mail_ends: (bool, bool),
     /// `peers` of the stick table.
     pub peers: Option<(String, Place)>,
 }

@@ -183,13 +183,19 @@ fn localpeer(line: &mut Line<'_>) -> Parsed {
 }
 
 fn state_base(line: &mut Line<'_>) -> Parsed {
-    let first = line.rest().first().is_some();
-    if first { Ok(()) } else { Err(refuse(line, "expects one argument: a directory path.")) }
+    if !line.rest().is_empty() {
+        Ok(())
+    } else {
+        Err(refuse(line, "expects one argument: a directory path."))
+    }
 }
 
 fn state_file(line: &mut Line<'_>) -> Parsed {
-    let first = line.rest().first().is_some();
-    if first { Ok(()) } else { Err(refuse(line, "expect one argument: a file path.")) }
+    if !line.rest().is_empty() {
+        Ok(())
+    } else {
+        Err(refuse(line, "expect one argument: a file path."))
+    }
 }
 
 fn server_verify(line: &mut Line<'_>) -> Parsed {

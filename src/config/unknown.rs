@@ -86,6 +86,9 @@ pub fn misplaced(
             )),
         );
     }
+    if row.name == "use-fcgi-app" {
+        return Some(words.alert("'use-fcgi-app' only available in backend or listen section"));
+    }
     if row.name.starts_with("declare ") {
         return Some(words.alert("'declare' only available in frontend or listen section"));
     }
@@ -239,32 +242,17 @@ fn group(section: Sections, first: &str, second: &str, words: &Words<'_>) -> Opt
             _ => words.alert(format!("external-check: unknown argument '{second}'.")),
         },
         "declare" => declare(second, words),
-        "tcp-request" | "tcp-response" => return tcp_rules(section, first, second, words),
         _ => return None,
     })
 }
 
 fn declare(second: &str, words: &Words<'_>) -> Diagnostic {
     match second {
-        "capture" => words.alert("'declare capture' requires a direction."),
-        "" => words.alert("missing declaration type"),
+        "" => words.alert(
+            "'declare' needs a second keyword that specify the type of declaration ('capture')",
+        ),
         _ => words.alert(format!("unknown declaration type '{second}' (supports 'capture')")),
     }
-}
-
-fn tcp_rules(
-    section: Sections,
-    first: &str,
-    second: &str,
-    words: &Words<'_>,
-) -> Option<Diagnostic> {
-    let _ = (section, second);
-    let known = if first == "tcp-request" {
-        "'inspect-delay', 'connection', or 'content'"
-    } else {
-        "'inspect-delay' or 'content'"
-    };
-    Some(words.alert(format!("'{first}' expects {known}")))
 }
 
 /// Directives that cannot be inherited.

@@ -3,6 +3,9 @@
 /// Checks a variable's name. The error holds `{name}` where HAProxy repeats what it was given.
 pub fn check_name(name: &[u8]) -> Result<(), String> {
     const SCOPES: [&[u8]; 6] = [b"proc.", b"sess.", b"txn.", b"req.", b"res.", b"check."];
+    if name.is_empty() {
+        return Err("Empty variable name".to_owned());
+    }
     let Some(scope) = SCOPES.iter().find(|scope| name.starts_with(scope)) else {
         return Err("invalid variable name '{name}'. A variable name must be start by its scope. The scope can be 'proc', 'sess', 'txn', 'req', 'res' or 'check'".to_owned());
     };

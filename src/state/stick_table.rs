@@ -414,6 +414,10 @@ fn stick_table(line: &mut Line<'_>) -> Parsed {
     if !has_type {
         return Err(line.alert("stick-table: missing type."));
     }
+    if let Some(peers) = spec.peers.clone() {
+        let place = line.words.place.clone();
+        line.proxy().references.peers = Some((peers, place));
+    }
     line.proxy().stick_table = Some(spec);
     Ok(())
 }
@@ -534,7 +538,7 @@ fn store(line: &mut Line<'_>, spec: &mut StickTableSpec) -> Parsed {
 pub const PART: Part = Part {
     keywords: &[Keyword {
         name: "stick-table",
-        sections: Sections::PROXIES,
+        sections: Sections::NAMED_PROXIES,
         args: "type {ip|ipv6|integer|string [len <length>]|binary [len <length>]} size <size> [expire <expire>] [nopurge] [peers <peersect>] [store <data_type>]*",
         doc: "A table of this proxy's name: entries by key, with what store names counted for each.",
         examples: &[

@@ -350,6 +350,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "stats admin",
+            sections: Sections::NAMED_PROXIES,
             args: "{ if | unless } <cond>",
             doc: "Lets those for whom the condition holds change servers on the page.",
             examples: &["stats admin if LOCALHOST"],
@@ -380,6 +381,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "stats http-request",
+            sections: Sections::NAMED_PROXIES,
             args: "{ allow | deny | auth [realm <realm>] } [ { if | unless } <condition> ]",
             doc: "Decides who may see the page.",
             examples: &["stats http-request deny unless LOCALHOST"],

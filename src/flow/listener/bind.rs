@@ -142,11 +142,18 @@ fn bind(line: &mut Line<'_>) -> Parsed {
             line.spec.note_planned(&format!("bind {}", row.name), &place);
         }
         let mut option = line.option(row.name, format!("bind {text}"));
-        (row.parse)(&mut option, &mut spec)?;
+        let read = (row.parse)(&mut option, &mut spec);
+        read.map_err(|e| within(e, &text))?;
         line.words = option.words;
     }
     line.proxy().binds.push(spec);
     Ok(())
+}
+
+/// An option's mistake as HAProxy words it for this line.
+fn within(mut diagnostic: Diagnostic, addresses: &str) -> Diagnostic {
+    diagnostic.text = diagnostic.text.replacen("] : ", &format!("] : 'bind {addresses}' : "), 1);
+    diagnostic
 }
 
 fn text(line: &mut OptionLine<'_, '_>, what: &str) -> Result<String, Diagnostic> {
@@ -167,7 +174,7 @@ fn user(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     let name = text(line, "user name")?;
     let uid = line.outside.user(&name);
     bind.options.uid =
-        Some(uid.ok_or_else(|| line.alert(format!("'user' : '{name}' is not a valid user")))?);
+        Some(uid.ok_or_else(|| line.alert(format!("'user' : unknown user name '{name}'")))?);
     Ok(())
 }
 
@@ -175,7 +182,7 @@ fn group(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     let name = text(line, "group name")?;
     let gid = line.outside.group(&name);
     bind.options.gid =
-        Some(gid.ok_or_else(|| line.alert(format!("'group' : '{name}' is not a valid group")))?);
+        Some(gid.ok_or_else(|| line.alert(format!("'group' : unknown group name '{name}'")))?);
     Ok(())
 }
 

@@ -7,12 +7,12 @@ use crate::config::spec::BindSpec;
 
 /// One argument that must be there.
 fn text(line: &mut OptionLine<'_, '_>, missing: &str) -> Parsed {
-    let message = format!("'{}' : '{}' : {missing}", line.subject, line.name);
+    let message = format!("'{}' : {missing}", line.name);
     line.required(&message).map(drop)
 }
 
 fn refuse(line: &OptionLine<'_, '_>, message: String) -> crate::config::diagnostic::Diagnostic {
-    line.alert(format!("'{}' : {message}", line.subject))
+    line.alert(message)
 }
 
 fn netscaler(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {

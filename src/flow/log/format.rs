@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use crate::catalog::{self, LogVariable, Status};
 use crate::config::proxy::Mode;
+use crate::config::references::Reference;
 use crate::flow::log::escape;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{RuleOwner, RuleSets};
@@ -234,6 +235,15 @@ impl LogFormat {
             }
         }
         names
+    }
+
+    /// The names in its expressions that must exist elsewhere in the configuration.
+    pub fn references(&self) -> Vec<Reference> {
+        let expressions = self.nodes.iter().filter_map(|node| match node {
+            Node::Expression(expr, _) => Some(expr.references()),
+            _ => None,
+        });
+        expressions.flatten().collect()
     }
 
     /// Whether a variable of the format satisfies this.

@@ -127,6 +127,8 @@ fn email_alert(line: &mut Line<'_>) -> Parsed {
                 return Err(line.alert(format!("unknown log level 'level' after '{word}'")));
             }
         }
+        "from" => line.proxy().references.mail_ends.0 = true,
+        "to" => line.proxy().references.mail_ends.1 = true,
         _ => {}
     }
     Ok(())

@@ -24,6 +24,7 @@ use crate::config::compile::Compiler;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::config::outside::Outside;
 use crate::config::proxy::Mode;
+use crate::config::references::Reference;
 use crate::config::spec::{PlannedUse, ProxyKind};
 use crate::config::words::Word;
 use crate::flow::log::format::{LogFormat, Purpose};
@@ -142,6 +143,10 @@ pub struct ActionLine<'a, 'b> {
     pub planned: Vec<String>,
     /// The proxy's slots for captures; an action may add to them.
     pub captures: capture::CapturesSpec,
+    /// Names that must exist elsewhere in the configuration.
+    pub references: Vec<Reference>,
+    /// Caches that are named.
+    pub caches: Vec<String>,
 }
 
 /// The proxy that a rule stands in, as far as it has been read.
@@ -200,6 +205,7 @@ impl ActionLine<'_, '_> {
         let (format, warnings) =
             LogFormat::parse(text, &purpose).map_err(|e| self.rule_error(e))?;
         self.planned.extend(format.planned());
+        self.references.extend(format.references());
         for warning in warnings {
             self.warn(warning);
         }
@@ -338,13 +344,27 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
         diagnostics: line.diagnostics,
         planned: Vec::new(),
         captures,
+        references: Vec::new(),
+        caches: Vec::new(),
     };
     let action = (row.parse)(&mut action_line)?.into();
     let action_name = action_line.name();
     let planned = std::mem::take(&mut action_line.planned);
     let captures = std::mem::take(&mut action_line.captures);
+    let references = std::mem::take(&mut action_line.references);
+    let caches = std::mem::take(&mut action_line.caches);
     line.words = action_line.words;
     line.proxy().rules.captures = captures;
+    let place = line.words.place.clone();
+    let within = match *set {
+        RuleSets::HTTP_REQUEST => "in http-request header format string in",
+        RuleSets::HTTP_RESPONSE => "in http-response header format string in",
+        _ => "in",
+    };
+    let proxy = line.proxy();
+    let references = references.into_iter().map(|r| r.at(&place, "sample fetch keyword", within));
+    proxy.references.args.extend(references);
+    proxy.references.caches.extend(caches.into_iter().map(|name| (name, place.clone())));
     for name in planned {
         line.spec.note_planned(&name, line.words.place);
     }

@@ -131,7 +131,10 @@ fn auth(line: &mut ActionLine<'_, '_>) -> Read {
 
 fn cache(line: &mut ActionLine<'_, '_>) -> Read {
     match (!line.at_condition()).then(|| line.word()).flatten() {
-        Some(_) => not_built(),
+        Some(name) => {
+            line.caches.push(name.str().into_owned());
+            not_built()
+        }
         None => Err(refuse(line, "expects a cache name")),
     }
 }
@@ -184,6 +187,20 @@ fn do_resolve(line: &mut ActionLine<'_, '_>) -> Read {
     not_built()
 }
 
+/// `tcp-request` or `tcp-response` before something else than its rule sets.
+fn rule_set_missing(line: &mut Line<'_>) -> Parsed {
+    let name = line.keyword.name;
+    let owner = format!("{} '{}'", line.proxy().kind.word(), line.proxy().name);
+    let known = match name {
+        "tcp-request" => "'inspect-delay', 'connection', or 'content'",
+        _ => "'inspect-delay' or 'content'",
+    };
+    Err(match line.word() {
+        None => line.alert(format!("missing argument for '{name}' in {owner}")),
+        Some(word) => line.alert(format!("'{name}' expects {known} in {owner} (got '{word}')")),
+    })
+}
+
 fn inspect_delay(line: &mut Line<'_>) -> Parsed {
     let (kind, proxy) = (line.proxy().kind.word(), line.proxy().name.clone());
     let name = line.keyword.name;
@@ -233,6 +250,14 @@ const RULES: Keyword = Keyword {
 pub const PART: Part = Part {
     keywords: &[
         Keyword {
+            name: "tcp-request",
+            sections: Sections::NAMED_PROXIES,
+            doc: "Written without a rule set, to be refused.",
+            examples: &[],
+            parse: rule_set_missing,
+            ..RULES
+        },
+        Keyword {
             name: "tcp-request connection",
             sections: Sections::FRONTEND.and(Sections::LISTEN),
             doc: "A rule for connections just accepted.",
@@ -261,6 +286,14 @@ pub const PART: Part = Part {
             sections: Sections::FRONTEND.and(Sections::LISTEN),
             doc: "A rule for connections whose handshakes are done.",
             examples: &["tcp-request session reject if { src 127.0.0.9 }"],
+            ..RULES
+        },
+        Keyword {
+            name: "tcp-response",
+            sections: Sections::NAMED_PROXIES,
+            doc: "Written without a rule set, to be refused.",
+            examples: &[],
+            parse: rule_set_missing,
             ..RULES
         },
         Keyword {

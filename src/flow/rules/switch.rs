@@ -2,9 +2,11 @@
 
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, Parsed};
-use crate::config::diagnostic::Place;
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
+use crate::flow::log::format::{LogFormat, Purpose};
 use crate::flow::rules::condition::{self, Condition, ConditionSpec};
+use crate::flow::rules::{RuleOwner, RuleSets};
 
 /// A backend's name and where it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +38,9 @@ pub struct Switch {
 fn use_backend(line: &mut Line<'_>) -> Parsed {
     let name = line.required("'use_backend' expects a backend name.")?.str().into_owned();
     let place = line.last_place();
+    if name.contains("%[") {
+        dynamic(line, &name)?;
+    }
     if let Some(word) = line.peek().filter(|w| **w != *"if" && **w != *"unless") {
         return Err(line.alert(format!(
             "unexpected keyword '{word}' after switching rule, only 'if' and 'unless' are allowed."
@@ -43,6 +48,20 @@ fn use_backend(line: &mut Line<'_>) -> Parsed {
     }
     let condition = condition::parse_named(line, "error detected while parsing switching rule")?;
     line.proxy().rules.switching.rules.push((BackendName { name, place }, condition));
+    Ok(())
+}
+
+/// A backend's name that is a format: checked, its effect is not built yet.
+fn dynamic(line: &mut Line<'_>, name: &str) -> Parsed {
+    let place = line.words.place.clone();
+    let proxy = line.proxy();
+    let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
+    let purpose = Purpose::rule(RuleSets::HTTP_REQUEST, &owner);
+    if let Err(e) = LogFormat::parse(name.as_bytes(), &purpose) {
+        let text = format!("Parsing [{place}]: failed to parse use_backend rule '{name}' : {e}.");
+        return Err(Diagnostic::alert(Some(&line.last_place()), text));
+    }
+    line.spec.note_planned("use_backend with a format", &place);
     Ok(())
 }
 

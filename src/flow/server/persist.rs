@@ -194,8 +194,20 @@ pub const PART: Part = Part {
             sections: Sections::BACKENDS,
             args: "rdp-cookie[(<name>)]",
             doc: "Keeps RDP clients on their server by the cookie of their request.",
-            examples: &["persist rdp-cookie", "persist rdp-cookie(msts)"],
+            examples: &["persist rdp-cookie(msts)"],
             parse: persist,
+            ..BACKEND
+        },
+        Keyword {
+            name: "persist rdp-cookie",
+            sections: Sections::BACKENDS,
+            args: "",
+            doc: "As persist with a name in brackets; the cookie is msts.",
+            examples: &["persist rdp-cookie"],
+            parse: |line| {
+                line.rest();
+                Ok(())
+            },
             ..BACKEND
         },
         Keyword {

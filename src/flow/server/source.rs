@@ -146,9 +146,6 @@ fn load_state(line: &mut Line<'_>) -> Parsed {
 }
 
 fn use_fcgi_app(line: &mut Line<'_>) -> Parsed {
-    if !line.proxy().kind.has_backend() {
-        return Err(line.alert("'use-fcgi-app' only available in backend or listen section"));
-    }
     let name = line.required("'use-fcgi-app' expects <name> as argument")?.str().into_owned();
     let place = line.last_place();
     line.proxy().references.applications.push((name, place));
@@ -264,7 +261,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "use-fcgi-app",
-            sections: Sections::NAMED_PROXIES,
+            sections: Sections::LISTEN.and(Sections::BACKEND),
             args: "<name>",
             doc: "Servers of this backend speak FastCGI.",
             examples: &["use-fcgi-app php"],

@@ -1,9 +1,9 @@
 //! Fetches from the connection (manual 7.3.3).
 
 use crate::catalog::{Fetch, Part, Status};
-use crate::sample::ArgType;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
+use crate::sample::{ArgType, Arguments};
 
 const L4: Fetch = Fetch {
     gives: Type::Ipv4,
@@ -11,6 +11,15 @@ const L4: Fetch = Fetch {
     status: Status::Works,
     ..Fetch::NEW
 };
+
+fn unit(args: &mut Arguments) -> Result<(), String> {
+    match args.str(0) {
+        None | Some(b"" | b"us" | b"ms") => Ok(()),
+        Some(other) => {
+            Err(format!("expects 'us' or 'ms', got '{}'", String::from_utf8_lossy(other)))
+        }
+    }
+}
 
 /// The rows of this family.
 pub const PART: Part = Part {
@@ -140,6 +149,7 @@ pub const PART: Part = Part {
         },
         Fetch {
             name: "fc_rtt",
+            check: unit,
             args: &[ArgType::Str],
             gives: Type::Int,
             valid: valid::CLIENT_OR_CHECK,
@@ -149,6 +159,7 @@ pub const PART: Part = Part {
         },
         Fetch {
             name: "fc_rttvar",
+            check: unit,
             args: &[ArgType::Str],
             gives: Type::Int,
             valid: valid::CLIENT_OR_CHECK,
