@@ -7,17 +7,48 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod balance;
+mod bytes;
 mod checks;
 mod cli;
 mod config;
+mod endings;
+mod hostile;
+mod http1;
+mod limits;
 mod logs;
 mod process;
 mod reload;
+mod retries;
 mod rules;
+mod stats;
 mod stats_page;
 mod tables;
+mod tcp;
+mod timeouts;
 
 use haproxy_compat::harness::{Builder, Proxy};
+
+/// HTTP mode, and time-outs that no passing test reaches.
+const HTTP: &str = "defaults
+    mode http
+    timeout client 20s
+    timeout server 20s
+    timeout connect 20s
+";
+
+/// A runtime socket for the test, at the highest level.
+const CLI: &str = "global
+    stats socket {cli} level admin
+";
+
+/// One request that leaves the connection open.
+const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
+
+/// One request that asks for the end of the connection.
+const GET_CLOSE: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+/// A small answer.
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// The binary under test: ours, or the one in `HAPROXY_TEST_BINARY`.
 fn binary() -> String {
@@ -32,4 +63,14 @@ fn testing_reference() -> bool {
 /// A proxy with this configuration, to be started with the binary under test.
 fn proxy(config: &str) -> Builder {
     Proxy::config(config).binary(binary())
+}
+
+/// The same, after [`HTTP`].
+fn http(config: &str) -> Builder {
+    proxy(&format!("{HTTP}{config}"))
+}
+
+/// The same, after [`CLI`] and [`HTTP`].
+fn http_with_cli(config: &str) -> Builder {
+    proxy(&format!("{CLI}{HTTP}{config}"))
 }
