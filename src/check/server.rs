@@ -401,7 +401,7 @@ pub const PART: Part = Part {
             name: "track",
             args: "[<proxy>/]<server>",
             doc: "Follows another server's state instead of checking.",
-            examples: &[],
+            examples: &["track other/s1"],
             parse: |line, server| {
                 let (subject, name) = (line.subject.clone(), line.name);
                 let message =
