@@ -67,6 +67,8 @@ pub struct Log {
     pub host: Box<[u8]>,
     /// Bytes of a request line that are logged.
     pub uri_length: usize,
+    /// Whether lines tell where the proxy connects from.
+    pub needs_server_source: bool,
     lines: Arc<AtomicU64>,
 }
 
@@ -261,6 +263,9 @@ impl LogSpec {
         let as_soon_as_possible = proxy.options.is_on("logasap");
         let awaits_end = log.format.as_ref().is_some_and(|f| f.uses(known_at_end))
             || log.structured.as_ref().is_some_and(|f| f.uses(known_at_end));
+        let from_where = |name: &str| matches!(name, "bi" | "bp");
+        log.needs_server_source = log.format.as_ref().is_some_and(|f| f.uses(from_where))
+            || log.structured.as_ref().is_some_and(|f| f.uses(from_where));
         log.early = as_soon_as_possible || !awaits_end;
         log.mark = log.early;
         let before = compiler.previous.and_then(|world| world.frontend(&proxy.name));

@@ -76,7 +76,7 @@ fn port(c: &Context<'_>, out: &mut Out, options: Options, address: Option<&Addre
 /// The address the server was reached at.
 fn server_address(c: &Context<'_>) -> Option<Address> {
     let stream = c.stream?;
-    stream.server_source.as_ref()?;
+    stream.times.connected?;
     match &**stream.server()?.status.address.load() {
         ServerAddress::Inet(address) => {
             let mut address = *address;
@@ -92,7 +92,7 @@ fn server_address(c: &Context<'_>) -> Option<Address> {
 }
 
 fn server_source<'a>(c: &'a Context<'_>) -> Option<&'a Address> {
-    c.stream?.server_source.as_ref()
+    c.stream?.server_source()
 }
 
 fn backend<'a>(c: &'a Context<'_>) -> &'a Proxy {

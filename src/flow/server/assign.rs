@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::flow::http::options::Reuse;
 use crate::flow::server::connect;
+use crate::flow::session::Stream;
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{When, Who};
-use crate::flow::session::{Stream, local_address};
 use crate::flow::transport::socket::Socket;
 use crate::flow::transport::timer::Timer;
 use crate::state::world::{Backend, Server, World};
@@ -101,14 +101,15 @@ pub async fn connect(
         if !fresh && let Some(socket) = idle(stream, server) {
             count_reuse(backend, server);
             stream.times.connected = Some(stream.times.elapsed());
+            stream.server_connected(socket.fd());
             return Ok(Link { socket, slot, reused: true });
         }
+        count_connect(backend, server);
         let attempt = timer.within(proxy.timeouts.connect, connect::connect(server, stream)).await;
         let (who, pause) = match attempt {
             Ok(Ok(socket)) => {
-                count_connect(backend, server);
                 stream.times.connected = Some(stream.times.elapsed());
-                stream.server_source = local_address(socket.fd());
+                stream.server_connected(socket.fd());
                 return Ok(Link { socket, slot, reused: false });
             }
             Ok(Err(error)) => {
@@ -134,7 +135,9 @@ pub async fn connect(
             server.status.counters.retries.inc();
             backend.state.counters.retries.inc();
             tokio::time::sleep(pause).await;
-            if !server.status.accepts_persistent() {
+            if server.status.accepts_persistent() {
+                server.status.counters.sessions_total.inc();
+            } else {
                 drop(slot);
                 slot = assign(stream, timer, backend, failed).await?;
             }

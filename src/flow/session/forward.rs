@@ -108,6 +108,12 @@ enum ServerAfter {
 
 /// Sends the request, brings the response back.
 pub async fn run(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
+    let result = through_server(stream, client).await;
+    stream.server_disconnected();
+    result
+}
+
+async fn through_server(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
     let mut link = assign::connect(stream, &mut client.timer, false).await?;
     loop {
         let after = exchange(stream, client, &mut link).await?;
@@ -681,8 +687,12 @@ fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
 /// Ends the client's connection so that what was sent last still arrives: the sending direction first,
 /// then what the client still sends is taken for a short while (RFC 9112 9.6).
 pub async fn close(client: &mut Client, still_sending: bool) {
+    if !still_sending {
+        // Closing the socket ends both directions at once.
+        return;
+    }
     let (mut reader, mut writer) = client.socket.split();
-    if writer.shutdown().await.is_ok() && still_sending {
+    if writer.shutdown().await.is_ok() {
         let mut scratch = Buffer::take();
         let drain = async {
             while matches!(reader.read(&mut scratch).await, Ok(count) if count > 0) {

@@ -302,8 +302,9 @@ pub struct Stream<'s> {
     pub redispatched: bool,
     /// Requests before this one in the server's and in the backend's queue.
     pub queue_position: (u32, u32),
-    /// Where the proxy connects from, once connected.
-    pub server_source: Option<Address>,
+    /// The connection to the server while there is one, and where it comes from once somebody asked.
+    server_socket: Cell<Option<RawFd>>,
+    server_source: OnceCell<Option<Box<Address>>>,
     /// The number of this request within the process.
     pub number: u64,
     /// Values that rules captured, by slot: request and response.
@@ -354,7 +355,8 @@ impl<'s> Stream<'s> {
             retries: 0,
             redispatched: false,
             queue_position: (0, 0),
-            server_source: None,
+            server_socket: Cell::new(None),
+            server_source: OnceCell::new(),
             number: 0,
             captures: RefCell::default(),
             tracked: Trackers::default(),
@@ -384,6 +386,26 @@ impl<'s> Stream<'s> {
     /// The server it was given to, once chosen.
     pub fn server(&self) -> Option<&Server> {
         self.backend()?.servers().get(self.server?)
+    }
+
+    /// A connection to the server begins. Where it comes from is asked for only when somebody wants to
+    /// know: the log, which is written when it is over, is asked at once.
+    pub fn server_connected(&self, fd: RawFd) {
+        self.server_socket.set(Some(fd));
+        if self.frontend().is_some_and(|p| p.log.needs_server_source) {
+            self.server_source();
+        }
+    }
+
+    /// The connection to the server is over.
+    pub fn server_disconnected(&self) {
+        self.server_socket.set(None);
+    }
+
+    /// Where the proxy connects from, once connected.
+    pub fn server_source(&self) -> Option<&Address> {
+        let ask = || local_address(self.server_socket.get()?).map(Box::new);
+        self.server_source.get_or_init(ask).as_deref()
     }
 
     /// What fetches may look at, at a checkpoint.

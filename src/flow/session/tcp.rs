@@ -26,6 +26,7 @@ pub async fn run(session: &Session, client: &mut Client) {
         }
         None => stream.outcome = Outcome::new(Who::Killed, When::Data),
     }
+    stream.server_disconnected();
     finish(&mut stream);
 }
 
