@@ -382,6 +382,8 @@ impl Counters {
 /// What is counted for the whole process.
 #[derive(Debug, Default)]
 pub struct ProcessCounters {
+    /// `set maxconn global`: overrules the configured limit; 0 for not set.
+    pub maxconn: AtomicU32,
     /// Client connections at this moment.
     pub connections: Gauge,
     /// Client connections since start.

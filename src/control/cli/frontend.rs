@@ -1,5 +1,5 @@
 //! Commands about frontends: `enable`, `disable` and `shutdown frontend`, `set maxconn frontend`
-//! (management.txt 9.3).
+//! and `global` (management.txt 9.3).
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::Ordering::Relaxed;
@@ -103,6 +103,21 @@ fn set_maxconn(context: &mut CommandContext<'_>) -> Answer {
     })
 }
 
+fn set_global_maxconn(context: &mut CommandContext<'_>) -> Answer {
+    let word = context.arg(0);
+    if word.is_empty() {
+        return Answer::error("Expects an integer value.\n");
+    }
+    let hard = context.world.global.maxconn;
+    let shared = &context.thread.shared;
+    match u32::try_from(parse_lenient(word.as_bytes())) {
+        Ok(limit) if hard == 0 || limit <= hard => shared.counters.maxconn.store(limit, Relaxed),
+        _ => return Answer::error("Value out of range.\n"),
+    }
+    shared.room.notify_waiters();
+    Answer::Done
+}
+
 const ADMIN: Command = Command { level: Level::Admin, status: Status::Works, ..Command::NEW };
 
 /// The rows of this family.
@@ -133,6 +148,15 @@ pub const PART: Part = Part {
             doc: "How many connections the frontend serves at once.",
             examples: &["set maxconn frontend www 1000"],
             run: set_maxconn,
+            ..ADMIN
+        },
+        Command {
+            name: "set maxconn global",
+            args: "<maxconn>",
+            help: "set maxconn global : change the per-process maxconn setting",
+            doc: "How many connections the process serves at once, up to the configured maxconn; 0 for that.",
+            examples: &["set maxconn global 1000"],
+            run: set_global_maxconn,
             ..ADMIN
         },
         Command {

@@ -51,6 +51,14 @@ pub struct Info<'a> {
 }
 
 impl Info<'_> {
+    /// Connections that the process serves at once.
+    fn maxconn(&self) -> u32 {
+        match self.counters.maxconn.load(std::sync::atomic::Ordering::Relaxed) {
+            0 => self.world.global.maxconn,
+            set => set,
+        }
+    }
+
     /// Now.
     pub fn now(thread: &Thread) -> Info<'_> {
         let world = thread.world();
@@ -161,7 +169,7 @@ pub const FIELDS: &[InfoField] = &[
         "Maxconn",
         "CLP",
         "Hard limit on the number of per-process connections (configured or imposed by Ulimit-n)",
-        |i| Value::U32(i.world.global.maxconn),
+        |i| Value::U32(i.maxconn()),
     ),
     field(
         "Hard_maxconn",

@@ -79,12 +79,6 @@ pub const PART: Part = Part {
         ),
         planned("set map", "<map> <key> <value>", "Changes an entry of a map.", &["set map"]),
         planned(
-            "set maxconn global",
-            "<maxconn>",
-            "How many connections the process serves at once.",
-            &["set maxconn global"],
-        ),
-        planned(
             "set profiling",
             "tasks { auto | on | off }",
             "Whether CPU time is measured for each task.",

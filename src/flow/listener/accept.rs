@@ -238,9 +238,13 @@ async fn wait_for_room(thread: &Thread, listener: &std::cell::RefCell<Arc<Listen
 
 fn has_room(thread: &Thread, listener: &Listener) -> bool {
     let world = thread.world();
+    let limit = match thread.shared.counters.maxconn.load(Relaxed) {
+        0 => world.global.maxconn,
+        set => set,
+    };
     let below = |now: u32, limit: u32| limit == 0 || now < limit;
     let frontend = world.proxies.get(listener.proxy).and_then(|p| p.frontend.as_ref());
-    below(thread.shared.counters.connections.get(), world.global.maxconn)
+    below(thread.shared.counters.connections.get(), limit)
         && below(listener.counters.sessions.get(), listener.maxconn)
         && frontend.is_none_or(|f| {
             below(f.state.counters.sessions.get(), f.state.maxconn.load(Relaxed))
