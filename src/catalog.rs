@@ -333,6 +333,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::rules::start_line::PART,
     &crate::flow::rules::switch::PART,
     &crate::flow::rules::track::PART,
+    &crate::flow::rules::var::PART,
     &crate::flow::balance::PART,
     &crate::flow::balance::first::PART,
     &crate::flow::balance::hash::PART,

@@ -224,6 +224,25 @@ fn our_own_answers_have_haproxys_bytes() -> Result<()> {
 }
 
 #[test]
+fn variables_keep_values_as_long_as_their_scope_says() -> Result<()> {
+    let (proxy, web) = start(
+        "http-request set-var(txn.path) path,upper\n http-request set-var(req.path) path\n\
+         http-request set-var(sess.first) path if ! { var(sess.first) -m found }\n\
+         http-request set-var(txn.gone) path\n http-request unset-var(txn.gone)\n\
+         http-request set-header X-Vars \"%[var(txn.path)] %[var(req.path)] %[var(sess.first)] <%[var(txn.gone)]>\"\n\
+         http-response set-header X-Vars \"%[var(txn.path)] <%[var(req.path)]>\"",
+    )?;
+    let mut client = proxy.connect("fe")?;
+    let first = client.get("/a", "")?;
+    assert_eq!(first.header("x-vars"), Some("/A <>"));
+    client.get("/b", "")?;
+    let seen = web.requests();
+    assert_eq!(seen[0].header("x-vars"), Some("/A /a /a <>"));
+    assert_eq!(seen[1].header("x-vars"), Some("/B /b /a <>"));
+    Ok(())
+}
+
+#[test]
 fn a_tarpit_waits_and_then_answers() -> Result<()> {
     let (proxy, web) = start(
         "http-request tarpit if { path /t1 }\n\

@@ -12,6 +12,7 @@ pub mod reply;
 pub mod start_line;
 pub mod switch;
 pub mod track;
+pub mod var;
 mod wording;
 
 use std::fmt;

@@ -7,7 +7,6 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, rule_line};
 use crate::sample::expr::Expr;
-use crate::sample::vars;
 
 /// An action that cannot run: starting with one is refused before this is asked.
 #[derive(Debug, Clone)]
@@ -26,7 +25,7 @@ impl Action for NotBuilt {
 type Read = Result<Box<dyn ActionSpec>, Diagnostic>;
 
 /// A mistake in the action's arguments; the TCP rule sets say nothing around it.
-fn refuse(line: &ActionLine<'_, '_>, text: impl AsRef<str>) -> Diagnostic {
+pub fn refuse(line: &ActionLine<'_, '_>, text: impl AsRef<str>) -> Diagnostic {
     if HTTP.and(RuleSets::HTTP_AFTER_RESPONSE).contains(line.rule_set) {
         return line.rule_error(text);
     }
@@ -47,7 +46,7 @@ fn arguments<'a>(line: &mut ActionLine<'a, '_>) -> Vec<&'a crate::config::words:
 }
 
 /// A sample expression.
-fn expression(line: &mut ActionLine<'_, '_>) -> Result<Expr, Diagnostic> {
+pub fn expression(line: &mut ActionLine<'_, '_>) -> Result<Expr, Diagnostic> {
     let word = match line.at_condition() {
         true => None,
         false => line.word(),
@@ -58,32 +57,6 @@ fn expression(line: &mut ActionLine<'_, '_>) -> Result<Expr, Diagnostic> {
 
 fn sample(line: &mut ActionLine<'_, '_>) -> Read {
     expression(line)?;
-    not_built()
-}
-
-fn variable(line: &ActionLine<'_, '_>) -> Result<(), Diagnostic> {
-    let Some(name) = &line.bracket else {
-        let written = line.words.next.checked_sub(1).and_then(|i| line.words.all.get(i));
-        let written = written.map(|w| w.str()).unwrap_or_default();
-        return Err(refuse(
-            line,
-            format!(
-                "invalid variable '{written}'. Expects 'set-var(<var-name>)' or 'unset-var(<var-name>)'"
-            ),
-        ));
-    };
-    vars::check_name(name.as_bytes())
-        .map_err(|e| refuse(line, e.replace("{name}", &format!("{name})"))))
-}
-
-fn set_var(line: &mut ActionLine<'_, '_>) -> Read {
-    variable(line)?;
-    expression(line)?;
-    not_built()
-}
-
-fn unset_var(line: &mut ActionLine<'_, '_>) -> Read {
-    variable(line)?;
     not_built()
 }
 
@@ -522,28 +495,6 @@ pub const PART: Part = Part {
             ..ROW
         },
         ActionRow {
-            name: "set-var",
-            rule_sets: HTTP.and(RuleSets::HTTP_AFTER_RESPONSE),
-            args: "(<name>) <expression>",
-            doc: "Written without a variable, to be refused.",
-            examples: &[],
-            parse: set_var,
-            ..ROW
-        },
-        ActionRow {
-            name: "set-var(*)",
-            rule_sets: HTTP
-                .and(RuleSets::HTTP_AFTER_RESPONSE)
-                .and(RuleSets::TCP_REQUEST_SESSION)
-                .and(RuleSets::TCP_REQUEST_CONTENT)
-                .and(RuleSets::TCP_RESPONSE_CONTENT),
-            args: "<expression>",
-            doc: "Sets a variable.",
-            examples: &["set-var(txn.client) src"],
-            parse: set_var,
-            ..ROW
-        },
-        ActionRow {
             name: "silent-drop",
             rule_sets: HTTP.and(ALL_TCP).and(RuleSets::TCP_RESPONSE_CONTENT),
             doc: "Forgets the connection without telling the client.",
@@ -557,27 +508,6 @@ pub const PART: Part = Part {
             doc: "Whether a failing header rule fails the message.",
             examples: &["strict-mode on"],
             parse: on_off,
-            ..ROW
-        },
-        ActionRow {
-            name: "unset-var",
-            rule_sets: HTTP.and(RuleSets::HTTP_AFTER_RESPONSE),
-            args: "(<name>)",
-            doc: "Written without a variable, to be refused.",
-            examples: &[],
-            parse: unset_var,
-            ..ROW
-        },
-        ActionRow {
-            name: "unset-var(*)",
-            rule_sets: HTTP
-                .and(RuleSets::HTTP_AFTER_RESPONSE)
-                .and(RuleSets::TCP_REQUEST_SESSION)
-                .and(RuleSets::TCP_REQUEST_CONTENT)
-                .and(RuleSets::TCP_RESPONSE_CONTENT),
-            doc: "Forgets a variable.",
-            examples: &["unset-var(txn.client)"],
-            parse: unset_var,
             ..ROW
         },
         ActionRow {

@@ -449,6 +449,7 @@ impl WayBack {
         count_response(stream);
         let upgraded = stream.status == 101
             || (stream.request.method() == b"CONNECT" && (200..300).contains(&stream.status));
+        stream.variables.end_request();
         capture::response_headers(stream);
         response_rules(stream)?;
         self.forward(stream, server, to_client, timer, framing, upgraded).await

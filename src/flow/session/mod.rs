@@ -25,12 +25,14 @@ use crate::flow::http::message::Message;
 use crate::flow::listener::bind::Listener;
 use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
+use crate::flow::rules::capture::Values;
 use crate::flow::rules::track::Trackers;
 use crate::flow::threads::Thread;
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Socket;
 use crate::flow::transport::timer::Timer;
 use crate::sample::SampleContext;
+use crate::sample::vars::Variables;
 use crate::state::clock::{self, Moment};
 use crate::state::world::{FrontendState, Proxy, Server, World};
 use outcome::Outcome;
@@ -116,6 +118,8 @@ pub struct Session {
     pub requests: Cell<u32>,
     /// What `tcp-request connection` and `session` rules track.
     pub tracked: Trackers,
+    /// What rules keep.
+    pub variables: Variables,
     /// What the frontend counts.
     frontend: Arc<FrontendState>,
     /// Its frontend's index, and the `World` it is an index into.
@@ -163,6 +167,7 @@ impl Session {
             frontend,
             destination: OnceCell::new(),
             tracked: Trackers::default(),
+            variables: Variables::default(),
         };
         Some((session, proxy.mode))
     }
@@ -308,11 +313,13 @@ pub struct Stream<'s> {
     /// The number of this request within the process.
     pub number: u64,
     /// Values that rules captured, by slot: request and response.
-    pub captures: RefCell<(Vec<Option<Vec<u8>>>, Vec<Option<Vec<u8>>>)>,
+    pub captures: RefCell<(Values, Values)>,
     /// What `content` and `http` rules track.
     pub tracked: Trackers,
     /// Its place in the list of its thread's streams.
     pub registered: Registered,
+    /// What rules keep.
+    pub variables: Variables,
     /// What answered instead of a server, as `%s` names it (`<STATS>`).
     pub applet: Option<&'static str>,
     /// The unique id, empty without `unique-id-format`.
@@ -361,6 +368,7 @@ impl<'s> Stream<'s> {
             captures: RefCell::default(),
             tracked: Trackers::default(),
             registered,
+            variables: Variables::default(),
             applet: None,
             unique_id: Vec::new(),
             log_level: LogLevel::Usual,
@@ -491,6 +499,7 @@ pub(crate) mod tests {
             fd: -1,
             destination: OnceCell::from(Some(Box::new(Address::Inet(address)))),
             tracked: Trackers::default(),
+            variables: Variables::default(),
         }
     }
 }

@@ -333,6 +333,8 @@ pub const PART: Part = Part {
             valid: valid::ANYWHERE,
             doc: "The value of a variable.",
             examples: &["var(txn.x)"],
+            status: Status::Works,
+            run: |context, args| vars::get(context, args.str(0)?),
             ..Fetch::NEW
         },
     ],
