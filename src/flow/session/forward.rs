@@ -558,6 +558,17 @@ impl WayBack {
         let mut reframe = Reframe::new(chunked);
         let moved = Cell::new(0u64);
         loop {
+            let plain = if chunked || !out.is_empty() { 0 } else { decoder.run() };
+            let plain =
+                server.input.filled().len().min(usize::try_from(plain).unwrap_or(usize::MAX));
+            if plain > 0 {
+                // Nobody looks at these bytes: they go out from where they came in.
+                let bytes = server.input.filled().get(..plain).unwrap_or_default();
+                self.send(stream, to_client, timer, bytes).await?;
+                stream.bytes_out += plain as u64;
+                decoder.moved(plain as u64);
+                server.input.consume(plain);
+            }
             let bad = reframe.run(&mut decoder, server.input, &mut out, &moved).is_err();
             stream.bytes_out += moved.take();
             if bad {

@@ -9,7 +9,7 @@ thread_local! {
 }
 
 /// Bytes of a large buffer, for bodies that are only copied: fewer system calls, and still in the cache.
-const LARGE_SIZE: usize = 131_072;
+const LARGE_SIZE: usize = 262_144;
 /// Large buffers kept for the next transfer.
 const LARGE_KEPT: usize = 16;
 
