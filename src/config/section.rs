@@ -214,7 +214,15 @@ impl<'a> Reader<'a> {
         if inversion != Inversion::Plain {
             unknown::refuse_inversion(self.section, words)?;
         }
-        if let Some(found) = find_keyword(self.section, words) {
+        let mut here = words.clone();
+        let found = find_keyword(self.section, &mut here);
+        // A longer name of another section tells better what was meant.
+        let longer = Sections::PROXIES.contains(self.section).then(|| {
+            let named = |row: &Keyword| row.sections.intersects(Sections::NAMED_PROXIES);
+            find_keyword_of(&mut words.clone(), named).map_or(0, |row| row.name.len())
+        });
+        if let Some(found) = found.filter(|row| longer.is_none_or(|l| l <= row.name.len())) {
+            *words = here;
             return Ok(Some(found));
         }
         let elsewhere = (self.section != Sections::DEFAULTS
