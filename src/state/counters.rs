@@ -252,7 +252,7 @@ pub struct Counters {
     pub server_aborts: Counter,
     /// Requests answered by us (stats, redirects, returns).
     pub intercepted: Counter,
-    /// Connections made to servers.
+    /// Attempts to connect to servers.
     pub connects: Counter,
     /// Requests sent on a reused connection.
     pub reuses: Counter,

@@ -174,6 +174,7 @@ fn count_reuse(backend: &Backend, server: &Server) {
     backend.state.counters.reuses.inc();
 }
 
+/// Counts an attempt to connect.
 fn count_connect(backend: &Backend, server: &Server) {
     server.status.counters.connects.inc();
     backend.state.counters.connects.inc();
@@ -216,6 +217,7 @@ async fn wait_for_any(
     backend: &Backend,
 ) -> Result<Slot, Ending> {
     if !backend.servers.iter().any(|s| s.status.is_usable()) {
+        backend.state.counters.failed_connections.inc();
         return Err(Ending::page(503, Who::Server, When::Connect).keeping());
     }
     stream.queue_position.1 = backend.state.counters.queued.get();

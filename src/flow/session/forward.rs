@@ -726,6 +726,10 @@ pub fn count_times(stream: &Stream<'_>) {
     let between =
         |from: Option<Duration>, to: Option<Duration>| Some(ms(to)?.saturating_sub(ms(from)?));
     let times = &stream.times;
+    if times.connected.is_none() {
+        // Only sessions that reached a server count.
+        return;
+    }
     let backend = stream.backend().and_then(|p| p.backend.as_ref());
     let server = stream.server().map(|s| &s.status.counters);
     for counters in backend.map(|b| &b.state.counters).into_iter().chain(server) {
