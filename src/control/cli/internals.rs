@@ -48,6 +48,9 @@ struct Activity {
     busy_ms: u64,
 }
 
+/// A line of `show activity`: its name, and what it takes of each thread.
+type Row = (&'static str, fn(&Activity) -> u64);
+
 impl Activity {
     fn of(thread: &Rc<Thread>) -> Activity {
         let connections = thread.connections().into();
@@ -75,7 +78,7 @@ fn show_activity(context: &mut CommandContext<'_>) -> Answer {
         let date = Moment::now().date;
         let mut text = format!("thread_id: {index} (1..{})\n", threads.len());
         let _ = writeln!(text, "date_now: {}.{:06}", date.as_secs(), date.subsec_micros());
-        let rows: [(&str, fn(&Activity) -> u64); 4] = [
+        let rows: [Row; 4] = [
             ("connections", |a| a.connections),
             ("ctxsw", |a| a.switches),
             ("page_faults", |a| a.faults),

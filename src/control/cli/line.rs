@@ -53,7 +53,7 @@ impl Input {
     }
 
     /// Takes the next command, if it is complete.
-    pub fn next(&mut self) -> Next {
+    pub fn take(&mut self) -> Next {
         if let Some((words, mut payload)) = self.pending.take() {
             return match self.cut(|bytes| bytes.iter().position(|c| *c == b'\n')) {
                 Some(line) if line.is_empty() => {
@@ -148,12 +148,12 @@ mod tests {
     fn semicolons_and_line_ends_separate_commands() {
         let mut input = Input::new(100);
         input.push(b"show  info;show\tstat\r\nsho");
-        assert_eq!(input.next(), request(&["show", "info"], None));
-        assert_eq!(input.next(), request(&["show", "stat"], None));
-        assert_eq!(input.next(), Next::Incomplete);
+        assert_eq!(input.take(), request(&["show", "info"], None));
+        assert_eq!(input.take(), request(&["show", "stat"], None));
+        assert_eq!(input.take(), Next::Incomplete);
         input.push(b"w\n\n");
-        assert_eq!(input.next(), request(&["show"], None));
-        assert_eq!(input.next(), request(&[], None));
+        assert_eq!(input.take(), request(&["show"], None));
+        assert_eq!(input.take(), request(&[], None));
         assert!(input.is_empty());
     }
 
@@ -161,33 +161,33 @@ mod tests {
     fn a_backslash_takes_the_meaning_away() {
         let mut input = Input::new(100);
         input.push(b"add map f a\\;b c\\ d \\\\ \\x;y\n");
-        assert_eq!(input.next(), request(&["add", "map", "f", "a;b", "c d", "\\", "x"], None));
-        assert_eq!(input.next(), request(&["y"], None));
+        assert_eq!(input.take(), request(&["add", "map", "f", "a;b", "c d", "\\", "x"], None));
+        assert_eq!(input.take(), request(&["y"], None));
     }
 
     #[test]
     fn a_payload_ends_at_an_empty_line() {
         let mut input = Input::new(100);
         input.push(b"add map f <<\nk v; w\nl m\n");
-        assert_eq!(input.next(), Next::Payload);
-        assert_eq!(input.next(), Next::Payload);
-        assert_eq!(input.next(), Next::Payload);
-        assert_eq!(input.next(), Next::Incomplete);
+        assert_eq!(input.take(), Next::Payload);
+        assert_eq!(input.take(), Next::Payload);
+        assert_eq!(input.take(), Next::Payload);
+        assert_eq!(input.take(), Next::Incomplete);
         assert!(!input.is_empty());
         input.push(b"\nquit\n");
-        assert_eq!(input.next(), request(&["add", "map", "f"], Some("k v; w\nl m\n")));
-        assert_eq!(input.next(), request(&["quit"], None));
+        assert_eq!(input.take(), request(&["add", "map", "f"], Some("k v; w\nl m\n")));
+        assert_eq!(input.take(), request(&["quit"], None));
     }
 
     #[test]
     fn endless_lines_and_payloads_are_refused() {
         let mut input = Input::new(8);
         input.push(b"123456789");
-        assert_eq!(input.next(), Next::TooLong);
+        assert_eq!(input.take(), Next::TooLong);
         let mut input = Input::new(8);
         input.push(b"a <<\n12345\n12345\n");
-        assert_eq!(input.next(), Next::Payload);
-        assert_eq!(input.next(), Next::Payload);
-        assert_eq!(input.next(), Next::TooLong);
+        assert_eq!(input.take(), Next::Payload);
+        assert_eq!(input.take(), Next::Payload);
+        assert_eq!(input.take(), Next::TooLong);
     }
 }

@@ -143,6 +143,12 @@ impl Command {
     };
 }
 
+/// Adds a piece of the answer; says whether more follows.
+pub type Pieces = Box<dyn FnMut(&mut Vec<u8>) -> bool>;
+
+/// An answer that takes time.
+pub type Later = Pin<Box<dyn Future<Output = Answer>>>;
+
 /// What a command answers.
 pub enum Answer {
     /// Nothing but the empty line that ends every answer.
@@ -152,9 +158,9 @@ pub enum Answer {
     /// Text as it is.
     Text(Vec<u8>),
     /// More text than should be in memory at once: each call adds a piece and says whether more follows.
-    Pieces(Box<dyn FnMut(&mut Vec<u8>) -> bool>),
+    Pieces(Pieces),
     /// The answer takes time.
-    Later(Pin<Box<dyn Future<Output = Answer>>>),
+    Later(Later),
     /// The connection is closed.
     Quit,
 }

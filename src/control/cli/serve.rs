@@ -215,7 +215,7 @@ where
     let mut input = Input::new(limit);
     let mut served = false;
     loop {
-        match input.next() {
+        match input.take() {
             Next::Request(request) if request.words == ["_getsocks"] => {
                 if console.expose_listeners {
                     return Ok(Ended::WantsSockets);
@@ -263,7 +263,7 @@ where
     let mut input = Input::new(usize::MAX);
     input.push(line);
     input.push(b"\n");
-    while let Next::Request(request) = input.next() {
+    while let Next::Request(request) = input.take() {
         if !answer(thread, &mut console, request, out).await? || input.is_empty() {
             break;
         }
