@@ -63,7 +63,7 @@ fn sample(line: &mut ActionLine<'_, '_>) -> Read {
 fn exactly(line: &mut ActionLine<'_, '_>, count: usize, message: &str) -> Read {
     let found = arguments(line).len();
     if found < count {
-        return Err(refuse(line, message.to_owned()));
+        return Err(refuse(line, message));
     }
     not_built()
 }

@@ -23,7 +23,7 @@ fn read_bool(args: &mut Arguments) -> Result<(), String> {
 
 fn read_hex(args: &mut Arguments) -> Result<(), String> {
     let text = args.str(0).unwrap_or_default();
-    if text.len() % 2 != 0 {
+    if !text.len().is_multiple_of(2) {
         return Err("an even number of hex digit is expected".to_owned());
     }
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();

@@ -263,7 +263,7 @@ pub fn in_network(address: IpAddr, (network, prefix): (IpAddr, u8)) -> bool {
 
 fn hex(word: &[u8]) -> Result<Vec<u8>, String> {
     let invalid = || "an hex digit is expected".to_owned();
-    if word.len() % 2 != 0 {
+    if !word.len().is_multiple_of(2) {
         return Err("an even number of hex digit is expected".to_owned());
     }
     word.chunks(2)
