@@ -533,3 +533,50 @@ fn descriptors_suffice_for_the_connections_that_are_allowed() -> Result<()> {
     assert!(limit(&proxy)? > 3000);
     Ok(())
 }
+
+#[test]
+fn warnings_can_be_forbidden() -> Result<()> {
+    let warned = "frontend fe\n    mode http\n    bind {fe}\n";
+    let check = |config: &str, args: &[&str]| proxy(config).args(args).run();
+    let finished = check(warned, &["-c"])?;
+    assert_eq!(finished.status.code(), Some(0));
+    assert!(finished.stdout.contains("Warnings were found."), "{}", finished.stdout);
+    let forbidden = format!("global\n    zero-warning\n{warned}");
+    for finished in [check(warned, &["-c", "-dW"])?, check(&forbidden, &["-c"])?] {
+        assert_eq!(finished.status.code(), Some(1));
+        let text = "Some warnings were found and 'zero-warning' is set. Aborting.";
+        assert!(finished.stderr.contains(text), "{}", finished.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn sockets_need_not_share_their_port() -> Result<()> {
+    let web = Web::start("s1")?;
+    let config = with_global("    noreuseport");
+    let first = forwarding(&web, &config, &["-db"]).start()?;
+    let second = forwarding(&web, &config, &["-db"]).in_place_of(&first).run()?;
+    assert_eq!(second.status.code(), Some(1), "{}", second.stderr);
+    let second = forwarding(&web, FORWARDING, &["-db", "-dR"]).in_place_of(&first).run()?;
+    assert_eq!(second.status.code(), Some(1), "{}", second.stderr);
+    Ok(())
+}
+
+#[test]
+fn what_is_not_built_yet_is_named_and_does_not_start() -> Result<()> {
+    if testing_reference() {
+        return Ok(());
+    }
+    let web = Web::start("s1")?;
+    let config = with_global("    lua-load /nonexistent.lua");
+    let checked = forwarding(&web, &config, &["-c"]).run()?;
+    assert_eq!(checked.status.code(), Some(0), "{}", checked.stderr);
+    let started = forwarding(&web, &config, &["-db"]).run()?;
+    assert_eq!(started.status.code(), Some(1));
+    for (finished, level) in [(checked, "[WARNING]"), (started, "[ALERT]")] {
+        let line =
+            finished.stderr.lines().find(|line| line.contains("'lua-load' is not built yet"));
+        assert!(line.is_some_and(|line| line.starts_with(level)), "{}", finished.stderr);
+    }
+    Ok(())
+}

@@ -297,7 +297,9 @@ impl Compiler<'_> {
             return None;
         }
         let who = format!("Starting {} {}", spec.kind.word(), spec.name);
-        match self.outside.bind(listen) {
+        let mut listen = listen.clone();
+        listen.options.no_reuse_port |= self.spec.global.no_reuse_port;
+        match self.outside.bind(&listen) {
             Ok(bound) => {
                 for warning in &bound.warnings {
                     self.diagnostics.push(Diagnostic::warning(None, format!("{who}: {warning}")));

@@ -39,6 +39,12 @@ pub struct GlobalSpec {
     pub description: Option<String>,
     /// `node`
     pub node: Option<String>,
+    /// `noreuseport`
+    pub no_reuse_port: bool,
+    /// `quiet`
+    pub quiet: bool,
+    /// `zero-warning`
+    pub zero_warning: bool,
     /// `ulimit-n`
     pub ulimit_n: Option<u64>,
     /// `hard-stop-after`

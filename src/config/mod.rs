@@ -59,6 +59,7 @@ pub fn load(
     let spec = parse(&sources, outside, &mut diagnostics);
     if !diagnostics.refused() {
         consistency::check(&spec, &mut diagnostics);
+        name_planned(&spec, purpose, &mut diagnostics);
     }
     let world = if diagnostics.refused() {
         None
@@ -69,6 +70,18 @@ pub fn load(
         diagnostics.push(Diagnostic::alert(None, "Fatal errors found in configuration."));
     }
     Loaded { world, diagnostics, sources }
+}
+
+/// What is understood but has no effect yet: worth a warning to who checks, and no start, because what
+/// was asked for would silently not happen.
+fn name_planned(spec: &Spec, purpose: Purpose, diagnostics: &mut Diagnostics) {
+    for used in &spec.planned {
+        let text = format!("parsing [{}] : '{}' is not built yet.", used.place, used.name);
+        diagnostics.push(match purpose.bind {
+            true => Diagnostic::alert(Some(&used.place), text),
+            false => Diagnostic::warning(Some(&used.place), text),
+        });
+    }
 }
 
 fn read(paths: &[PathBuf], outside: &mut dyn Outside) -> Result<Vec<Source>, Diagnostic> {

@@ -78,6 +78,7 @@ pub const PART: Part = Part {
             name: "option http-ignore-probes",
             doc: "Neither logs nor answers connections without a request.",
             examples: &["option http-ignore-probes"],
+            status: Status::Works,
             ..FRONT
         },
         Keyword {

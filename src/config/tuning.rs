@@ -567,8 +567,11 @@ pub const PART: Part = Part {
             name: "noreuseport",
             doc: "Does not bind with SO_REUSEPORT.",
             examples: &["noreuseport"],
-            status: Status::Planned,
-            parse: flag,
+            status: Status::Works,
+            parse: |line| {
+                line.global().no_reuse_port = true;
+                line.end()
+            },
             ..GLOBAL
         },
         Keyword {
@@ -600,8 +603,11 @@ pub const PART: Part = Part {
             name: "quiet",
             doc: "Suppresses messages at start.",
             examples: &["quiet"],
-            status: Status::Planned,
-            parse: flag,
+            status: Status::Works,
+            parse: |line| {
+                line.global().quiet = true;
+                line.end()
+            },
             ..GLOBAL
         },
         Keyword {
@@ -1201,8 +1207,11 @@ pub const PART: Part = Part {
             name: "zero-warning",
             doc: "Refuses to start when there are warnings.",
             examples: &["zero-warning"],
-            status: Status::Planned,
-            parse: flag,
+            status: Status::Works,
+            parse: |line| {
+                line.global().zero_warning = true;
+                line.end()
+            },
             ..GLOBAL
         },
     ],

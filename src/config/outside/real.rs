@@ -48,6 +48,7 @@ pub struct RealOutside {
     asked: HashMap<Identity, u32>,
     used: BTreeMap<Place, Arc<OwnedFd>>,
     old: OldProcesses,
+    no_reuse_port: bool,
     /// Variables that stand above those of the environment.
     variables: BTreeMap<String, Vec<u8>>,
 }
@@ -80,6 +81,12 @@ impl RealOutside {
     /// while.
     pub fn replacing(mut self, pids: &[i32]) -> Self {
         self.old.pids = pids.to_vec();
+        self
+    }
+
+    /// Listens without `SO_REUSEPORT` (`-dR`).
+    pub fn without_reuse_port(mut self, without: bool) -> Self {
+        self.no_reuse_port = without;
         self
     }
 
@@ -202,6 +209,9 @@ impl Outside for RealOutside {
     }
 
     fn bind(&mut self, listen: &Listen) -> Result<Bound, BindError> {
+        let mut listen = listen.clone();
+        listen.options.no_reuse_port |= self.no_reuse_port;
+        let listen = &listen;
         let place = self.place(listen.identity());
         let mut warnings = Warnings(Vec::new());
         let socket = match self.sockets.open.get(&place) {

@@ -7,11 +7,20 @@ use super::args::Args;
 use super::{console, limits};
 use crate::config::compile::Purpose;
 use crate::config::diagnostic::{Diagnostics, Level};
-use crate::config::outside::Outside;
+use crate::config::outside::{Outside, RealOutside, Sockets};
 use crate::config::{self, Loaded};
 use crate::state::world::World;
 use std::io::Write;
 use std::path::Path;
+
+/// The world outside as the command line presents it, beginning with these sockets.
+pub fn outside(args: &Args, sockets: Sockets) -> RealOutside {
+    let outside = RealOutside::new(sockets).without_reuse_port(args.no_reuse_port);
+    match &args.local_peer {
+        Some(peer) => outside.with_variable("HAPROXY_LOCALPEER", peer),
+        None => outside,
+    }
+}
 
 /// What `-c` gives: the exit status.
 pub fn check(args: &Args, outside: &mut dyn Outside) -> i32 {
@@ -89,7 +98,7 @@ fn load(
     console::show(&diagnostics, &sources);
     let warned = diagnostics.count(Level::Warning) > 0 || !args.warnings.is_empty();
     let world = world.ok_or_else(|| alerts(&diagnostics))?;
-    if warned && args.zero_warning {
+    if warned && (args.zero_warning || world.global.spec.zero_warning) {
         return Err(refuse("Some warnings were found and 'zero-warning' is set. Aborting.".into()));
     }
     if bind {

@@ -11,7 +11,7 @@ use super::master_cli::{self, Request};
 use super::program::Program;
 use super::signals::Signals;
 use super::{console, load, start, systemd};
-use crate::config::outside::{Bundle, RealOutside, Recording, Sockets};
+use crate::config::outside::{Bundle, Recording, Sockets};
 use crate::state::world::World;
 use crate::sys;
 use nix::libc::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
@@ -96,6 +96,7 @@ pub fn run(args: &Args, world: World, bundle: Bundle, sockets: Sockets) -> i32 {
         }
     };
     start::write_pid(pid_file);
+    let quiet = (args.quiet || world.global.spec.quiet) && !args.verbose;
     let fixed = Fixed::of(&world);
     // The worker builds its own; this one has shown that it can be built.
     drop(world);
@@ -120,7 +121,7 @@ pub fn run(args: &Args, world: World, bundle: Bundle, sockets: Sockets) -> i32 {
         start::tell_old(&args.old_pids, start::farewell(args));
         background.up();
         master.notify_ready();
-        if args.quiet && !args.verbose {
+        if quiet {
             console::be_quiet();
         }
         master.watch().await
@@ -220,7 +221,7 @@ impl<'a> Master<'a> {
     }
 
     async fn try_reload(&mut self) -> Result<(), String> {
-        let mut outside = RealOutside::new(std::mem::take(&mut self.sockets));
+        let mut outside = load::outside(self.args, std::mem::take(&mut self.sockets));
         let mut recording = Recording::new(&mut outside);
         let loaded = load::run(self.args, &mut recording, None);
         let bundle = recording.into_bundle();

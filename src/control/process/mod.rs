@@ -20,7 +20,7 @@ pub mod traffic;
 pub mod worker;
 
 use crate::config::outside::embedded::DEMO;
-use crate::config::outside::{RealOutside, Recording, Sockets};
+use crate::config::outside::{Recording, Sockets};
 use args::{Args, Request};
 use std::ffi::OsString;
 use std::future::Future;
@@ -86,10 +86,7 @@ fn start(args: &Args) -> i32 {
     if !load::enter_directory(args.directory.as_deref()) {
         return 1;
     }
-    let mut outside = RealOutside::new(Sockets::default());
-    if let Some(peer) = &args.local_peer {
-        outside = outside.with_variable("HAPROXY_LOCALPEER", peer);
-    }
+    let mut outside = load::outside(args, Sockets::default());
     if args.check {
         return load::check(args, &mut outside);
     }

@@ -6,7 +6,7 @@ use super::args::Args;
 use super::signals::Signals;
 use super::traffic::Traffic;
 use super::{console, limits, load, start};
-use crate::config::outside::{RealOutside, Sockets};
+use crate::config::outside::Sockets;
 use crate::state::world::World;
 use nix::libc::{SIGHUP, SIGQUIT, SIGTTIN, SIGTTOU, SIGUSR1, SIGUSR2};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ pub fn run(args: &Args, world: World, sockets: Sockets) -> i32 {
         }
     };
     start::write_pid(pid_file);
+    let quiet = (args.quiet || world.global.spec.quiet) && !args.verbose;
     if !limits::raise(&world, args) || !start::drop_rights(&world.global) {
         return 1;
     }
@@ -35,7 +36,7 @@ pub fn run(args: &Args, world: World, sockets: Sockets) -> i32 {
         };
         start::tell_old(&args.old_pids, start::farewell(args));
         background.up();
-        if args.quiet && !args.verbose {
+        if quiet {
             console::be_quiet();
         }
         Single { args, sockets, traffic }.serve().await
@@ -78,7 +79,7 @@ impl Single<'_> {
             );
             return;
         }
-        let mut outside = RealOutside::new(std::mem::take(&mut self.sockets));
+        let mut outside = load::outside(self.args, std::mem::take(&mut self.sockets));
         match load::run(self.args, &mut outside, Some(&world)) {
             Ok(new) => {
                 self.sockets = outside.keep();
