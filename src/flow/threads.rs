@@ -120,6 +120,20 @@ impl Shared {
         }
     }
 
+    /// Counts a connection that a thread will serve.
+    pub fn load_begins(&self, thread: usize) {
+        if let Some(load) = self.loads.get(thread) {
+            load.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// Counts the end of a connection.
+    pub fn load_ends(&self, thread: usize) {
+        if let Some(load) = self.loads.get(thread) {
+            load.fetch_sub(1, Relaxed);
+        }
+    }
+
     /// The next number for a session or stream.
     pub fn number(&self) -> u64 {
         self.next_number.fetch_add(1, Relaxed)
@@ -174,21 +188,13 @@ impl Thread {
         seen.clone()
     }
 
-    /// Counts a connection of this thread.
-    pub fn connection_begins(&self) {
-        if let Some(load) = self.shared.loads.get(self.index) {
-            load.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// Counts the end of a connection; wakes whoever waits for room.
-    pub fn connection_ends(&self) {
-        let Some(load) = self.shared.loads.get(self.index) else { return };
-        let left = load.fetch_sub(1, Relaxed) - 1;
+    /// A connection of this thread has ended, and its place within the limits is free: wakes whoever
+    /// waits for one.
+    pub fn connection_ended(&self) {
         if self.shared.waiting_for_room.load(Relaxed) > 0 {
             self.shared.room.notify_waiters();
         }
-        if left == 0 && self.stopping.get() {
+        if self.connections() == 0 && self.stopping.get() {
             self.finished.notify_one();
         }
     }

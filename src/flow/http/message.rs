@@ -46,6 +46,18 @@ pub struct Message {
     pub version: Version,
     /// The status code; 0 in a request.
     pub status: u16,
+    /// Which of `FRAMING` have been added; one that was removed again may still be set.
+    framing: u8,
+}
+
+/// Fields that say how a message is framed. They are looked for in each message and rarely there.
+const FRAMING: [&[u8]; 3] = [b"connection", b"content-length", b"transfer-encoding"];
+
+fn framing_bit(name: &[u8]) -> u8 {
+    match name.len() {
+        10 | 14 | 17 => FRAMING.iter().position(|f| *f == name).map_or(0, |index| 1 << index),
+        _ => 0,
+    }
 }
 
 impl Message {
@@ -57,6 +69,7 @@ impl Message {
         self.target = Span::default();
         self.version = Version::default();
         self.status = 0;
+        self.framing = 0;
     }
 
     /// Whether nothing has been filled in.
@@ -170,8 +183,15 @@ impl Message {
     /// Adds a field at the end; the name is lower-cased.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let name = self.keep_lower(name);
+        self.framing |= framing_bit(self.get_span(name));
         let value = self.keep(value);
         self.fields.push(Field { name, value });
+    }
+
+    /// Whether a field that says how the message is framed (`Connection`, `Content-Length`,
+    /// `Transfer-Encoding`) may be there; asked first because it costs nothing.
+    pub fn may_have(&self, name: &[u8]) -> bool {
+        self.framing & framing_bit(name) != 0
     }
 
     /// Number of fields.

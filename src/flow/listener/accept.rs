@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::outside::ListenAddress;
 use crate::flow::listener::bind::Listener;
-use crate::flow::session::{self, Address};
+use crate::flow::session::{self, Address, Admission};
 use crate::flow::threads::Thread;
 use crate::flow::transport::socket::Socket;
 use crate::state::clock::{self, Moment};
@@ -28,8 +28,8 @@ pub struct Accepted {
     pub socket: RawSocket,
     /// The client.
     pub source: Address,
-    /// Where it came in.
-    pub listener: Arc<Listener>,
+    /// Its place within the limits.
+    pub admission: Admission,
     /// When.
     pub moment: Moment,
 }
@@ -264,8 +264,9 @@ fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Lis
         _ if thread.shared.stopping.load(Relaxed) => thread.index,
         _ => thread.shared.least_loaded(thread.index),
     };
+    let Some(admission) = Admission::enter(thread, chosen, listener) else { return };
     if chosen == thread.index {
-        session::spawn(thread.clone(), socket, source, listener, moment);
+        session::spawn(thread.clone(), socket, source, admission, moment);
         return;
     }
     let raw = match socket {
@@ -274,7 +275,7 @@ fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Lis
     };
     match raw {
         Ok(socket) => {
-            let accepted = Accepted { socket, source, listener, moment };
+            let accepted = Accepted { socket, source, admission, moment };
             thread.shared.hand_over(chosen, accepted);
         }
         Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
@@ -283,14 +284,14 @@ fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Lis
 
 /// Serves a connection that another thread has accepted.
 pub fn serve(thread: &Rc<Thread>, accepted: Accepted) {
-    let Accepted { socket, source, listener, moment } = accepted;
+    let Accepted { socket, source, admission, moment } = accepted;
     let socket = match socket {
         RawSocket::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
         RawSocket::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
     };
     match socket {
         Ok(socket) => {
-            session::spawn(thread.clone(), socket, source, listener, moment);
+            session::spawn(thread.clone(), socket, source, admission, moment);
         }
         Err(error) => tracing::warn!(%error, "cannot serve a connection"),
     }

@@ -27,7 +27,7 @@ use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
 use crate::flow::rules::track::Trackers;
-use crate::flow::threads::Thread;
+use crate::flow::threads::{Shared, Thread};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Socket;
 use crate::flow::transport::timer::Timer;
@@ -43,10 +43,10 @@ pub fn spawn(
     thread: Rc<Thread>,
     socket: Socket,
     source: Address,
-    listener: Arc<Listener>,
+    admission: Admission,
     accepted: Moment,
 ) {
-    let Some((session, mode)) = Session::open(thread, &socket, source, listener, accepted) else {
+    let Some((session, mode)) = Session::open(thread, &socket, source, admission, accepted) else {
         return;
     };
     let mut client = Client { socket, input: None, timer: Timer::default() };
@@ -120,6 +120,8 @@ pub struct Session {
     pub tracked: Trackers,
     /// What rules keep.
     pub variables: Variables,
+    /// Its place within the limits, until it is dropped.
+    admission: Option<Admission>,
     /// What the frontend counts.
     frontend: Arc<FrontendState>,
     /// Its frontend's index, and the `World` it is an index into.
@@ -134,30 +136,28 @@ impl Session {
         thread: Rc<Thread>,
         socket: &Socket,
         source: Address,
-        listener: Arc<Listener>,
+        admission: Admission,
         accepted: Moment,
     ) -> Option<(Session, Mode)> {
         let world = thread.world();
+        let listener = admission.listener.clone();
         let index = find_frontend(&world, &listener)?;
         let proxy = world.proxies.get(index)?;
         let frontend = proxy.frontend.as_ref()?.state.clone();
         let now_ms = clock::ms_of(accepted.instant);
         let process = &thread.shared.counters;
-        process.connections.enter();
         process.connections_total.inc();
         process.session_rate.event(now_ms);
-        frontend.counters.sessions.enter();
         frontend.counters.sessions_total.inc();
         frontend.counters.connections_total.inc();
         frontend.counters.session_rate.event(now_ms);
         frontend.counters.connection_rate.event(now_ms);
-        listener.counters.sessions.enter();
         listener.counters.sessions_total.inc();
-        thread.connection_begins();
         let session = Session {
             number: thread.shared.number(),
             place: Cell::new((world.generation, index)),
             fd: socket.fd(),
+            admission: Some(admission),
             thread,
             listener,
             source,
@@ -198,10 +198,44 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
+        if self.admission.take().is_some() {
+            self.thread.connection_ended();
+        }
+    }
+}
+
+/// A connection counted against the limits of the process, its frontend and its listener, from its
+/// accept on, whichever thread serves it.
+#[derive(Debug)]
+pub struct Admission {
+    shared: Arc<Shared>,
+    frontend: Arc<FrontendState>,
+    listener: Arc<Listener>,
+    /// The thread that serves it.
+    thread: usize,
+}
+
+impl Admission {
+    /// Counts a connection in; `None` when its frontend is gone.
+    pub fn enter(thread: &Thread, chosen: usize, listener: Arc<Listener>) -> Option<Admission> {
+        let world = thread.world();
+        let frontend = world.proxies.get(find_frontend(&world, &listener)?)?.frontend.as_ref()?;
+        let frontend = frontend.state.clone();
+        let shared = thread.shared.clone();
+        shared.counters.connections.enter();
+        frontend.counters.sessions.enter();
+        listener.counters.sessions.enter();
+        shared.load_begins(chosen);
+        Some(Admission { shared, frontend, listener, thread: chosen })
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
         self.frontend.counters.sessions.leave();
         self.listener.counters.sessions.leave();
-        self.thread.shared.counters.connections.leave();
-        self.thread.connection_ends();
+        self.shared.counters.connections.leave();
+        self.shared.load_ends(self.thread);
     }
 }
 
@@ -494,6 +528,7 @@ pub(crate) mod tests {
             handshake: Duration::ZERO,
             number: 1,
             requests: Cell::new(0),
+            admission: None,
             frontend: Arc::default(),
             place: Cell::new((0, 0)),
             fd: -1,

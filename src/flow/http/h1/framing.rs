@@ -79,6 +79,9 @@ pub fn of_response(message: &mut Message, method: &[u8]) -> Result<Framing, Head
 /// Whether the body is chunked. Anything but one final `chunked` is refused.
 fn transfer_encoding(message: &Message) -> Result<bool, HeadError> {
     let mut chunked = false;
+    if !message.may_have(b"transfer-encoding") {
+        return Ok(false);
+    }
     for value in message.values(b"transfer-encoding") {
         if value.iter().all(u8::is_ascii_whitespace) || value.last() == Some(&b',') {
             return Err(refuse("invalid transfer-encoding"));
@@ -95,6 +98,9 @@ fn transfer_encoding(message: &Message) -> Result<bool, HeadError> {
 
 /// The announced length; a list or a repeated header is taken only if all say the same.
 fn content_length(message: &Message) -> Result<Option<u64>, HeadError> {
+    if !message.may_have(b"content-length") {
+        return Ok(None);
+    }
     let mut values = message.values(b"content-length");
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -116,6 +122,9 @@ fn connection_header(message: &mut Message) -> Framing {
         keep_alive: message.version >= Version::HTTP_11,
         upgrade: false,
     };
+    if !message.may_have(b"connection") {
+        return framing;
+    }
     let mut close = false;
     let mut hop = false;
     let mut named_upgrade = false;
