@@ -140,6 +140,11 @@ impl Shared {
     }
 }
 
+/// A thread's view of the `World`: one count inside for all threads, one outside for this thread,
+/// so that connections take and drop it without touching memory that threads share.
+#[allow(clippy::redundant_allocation, reason = "the outer count spares the shared one")]
+pub type View = Rc<Arc<World>>;
+
 /// One thread.
 #[derive(Debug)]
 pub struct Thread {
@@ -152,7 +157,7 @@ pub struct Thread {
     /// The streams in progress.
     pub registry: Rc<Registry>,
     /// This thread's view of the `World`: cloned without touching a shared counter.
-    world: RefCell<Rc<Arc<World>>>,
+    world: RefCell<View>,
     /// Wakers of connections that wait for a request.
     resting: RefCell<Resting>,
     finished: Notify,
@@ -179,7 +184,7 @@ impl Thread {
     }
 
     /// The running configuration.
-    pub fn world(&self) -> Rc<Arc<World>> {
+    pub fn world(&self) -> View {
         let current = self.shared.world.load();
         let mut seen = self.world.borrow_mut();
         if !Arc::ptr_eq(&current, &seen) {

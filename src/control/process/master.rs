@@ -286,11 +286,10 @@ impl<'a> Master<'a> {
         let sent = send_bundle(&channel, bundle).await;
         let started = Instant::now();
         self.workers.push(Worker { pid, started, reloads: 0, current: true, channel });
-        let answer = match sent {
+        match sent {
             Ok(()) => self.answer_of(pid).await,
             Err(error) => Err(error),
-        };
-        answer
+        }
     }
 
     /// Waits until a worker says whether it runs what it was sent. Signals wait meanwhile, but one that

@@ -1,8 +1,6 @@
 //! A server for a request, and a connection to it: balancing, the queue, retries and redispatch
 //! (manual 4.2 "retries", "option redispatch"; 5.2 "maxconn").
 
-use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -11,9 +9,10 @@ use crate::flow::server::connect;
 use crate::flow::session::Stream;
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{When, Who};
+use crate::flow::threads::View;
 use crate::flow::transport::socket::Socket;
 use crate::flow::transport::timer::Timer;
-use crate::state::world::{Backend, Server, World};
+use crate::state::world::{Backend, Server};
 
 /// A connection to a server, with the session slot it occupies there.
 #[derive(Debug)]
@@ -29,7 +28,7 @@ pub struct Link {
 /// A session of a server, counted against its `maxconn`; dropping it frees it for the queue.
 #[derive(Debug)]
 pub struct Slot {
-    world: Rc<Arc<World>>,
+    world: View,
     backend: usize,
     server: usize,
 }
@@ -66,9 +65,9 @@ pub fn fill(backend: &Backend, server: &Server) -> u32 {
         if !server.status.accepts_persistent() || !sessions.enter_below(limit) {
             break;
         }
-        if !server.queue.give(server.index)
-            && !(server.status.is_usable() && backend.queue.give(server.index))
-        {
+        let taken = server.queue.give(server.index)
+            || server.status.is_usable() && backend.queue.give(server.index);
+        if !taken {
             sessions.leave();
             break;
         }

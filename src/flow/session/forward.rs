@@ -5,8 +5,6 @@ use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::pin::pin;
-use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -24,6 +22,7 @@ use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Stream, reply, tunnel};
+use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Reader, Writer};
 use crate::flow::transport::timer::Timer;
@@ -35,7 +34,7 @@ use crate::state::world::{Proxy, World};
 /// A stream counted in its backend as long as this lives.
 #[derive(Debug)]
 pub struct BackendSession {
-    world: Rc<Arc<World>>,
+    world: View,
     backend: usize,
 }
 
@@ -89,9 +88,9 @@ fn wants_forward_for(
 ) -> bool {
     let excepted = |o: &ForwardFor| o.except.is_some_and(|network| in_network(client, network));
     let if_none = option.if_none && frontend.is_none_or(|f| f.if_none);
-    !(if_none && stream.request.has(option.header.as_bytes()))
-        && !excepted(option)
-        && !frontend.is_some_and(excepted)
+    let there = if_none && stream.request.has(option.header.as_bytes());
+    let exempt = excepted(option) || frontend.is_some_and(excepted);
+    !(there || exempt)
 }
 
 /// What became of the server's connection.
@@ -447,12 +446,14 @@ impl WayBack {
         stream.times.response = Some(stream.times.elapsed());
         stream.status = stream.response.status;
         count_response(stream);
-        let upgraded = stream.status == 101
+        // After this answer the connection speaks something else.
+        let upgrade = stream.status == 101
             || (stream.request.method() == b"CONNECT" && (200..300).contains(&stream.status));
         stream.variables.end_request();
         capture::response_headers(stream);
         response_rules(stream)?;
-        self.forward(stream, server, to_client, timer, framing, upgraded).await
+        let framing = Framing { upgrade, ..framing };
+        self.forward(stream, server, to_client, timer, framing).await
     }
 
     /// Reads until the head is complete; `None` when a kept connection turns out to be closed.
@@ -526,7 +527,6 @@ impl WayBack {
         to_client: &mut Writer<'_>,
         timer: &mut Timer,
         framing: Framing,
-        upgraded: bool,
     ) -> Result<ServerAfter, Ending> {
         let modern = stream.request.version >= Version::HTTP_11;
         let chunked = framing.body == Body::Chunked && modern;
@@ -542,14 +542,14 @@ impl WayBack {
         if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
             context.frontend.log.emit_early(&context);
         }
-        let connection = match upgraded {
+        let connection = match framing.upgrade {
             true => Connection::Implied,
             false => reply::connection(stream, stream.framing.keep_alive),
         };
         let mut out = std::mem::take(&mut stream.reply_body);
         out.clear();
         write::response(&stream.response, connection, &mut out);
-        if upgraded {
+        if framing.upgrade {
             self.send(stream, to_client, timer, &out).await?;
             let at_hand = std::mem::replace(server.input, Buffer::take());
             return Ok(ServerAfter::Tunnel(Some(at_hand).filter(|b| !b.is_empty())));

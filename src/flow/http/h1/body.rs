@@ -187,12 +187,11 @@ impl State {
 mod tests {
     use super::*;
 
-    /// Feeds `text` in pieces of `piece` bytes; gives data, trailers and where the body ended.
-    fn run(
-        body: Body,
-        text: &[u8],
-        piece: usize,
-    ) -> Result<(Vec<u8>, Vec<u8>, Option<usize>), BadBody> {
+    /// Data, trailers and where the body ended.
+    type Taken = (Vec<u8>, Vec<u8>, Option<usize>);
+
+    /// Feeds `text` in pieces of `piece` bytes.
+    fn run(body: Body, text: &[u8], piece: usize) -> Result<Taken, BadBody> {
         let mut decoder = Decoder::new(body);
         let (mut data, mut trailers, mut at, mut end) = (Vec::new(), Vec::new(), 0, 0);
         loop {

@@ -249,7 +249,8 @@ impl<'a> Slow<'a> {
         let start = self.at;
         let lenient = self.limits.accept_invalid;
         while let Some(b) = self.peek().filter(|b| *b != b':') {
-            if !is_token(b) && !(lenient && b > b' ' && b != 0x7f) {
+            let accepted = is_token(b) || lenient && b > b' ' && b != 0x7f;
+            if !accepted {
                 return Err(self.error("invalid character in header name"));
             }
             self.at += 1;
