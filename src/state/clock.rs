@@ -1,5 +1,9 @@
-//! Time: milliseconds since the process began, and dates.
+//! Time: milliseconds since the process began, and dates. While a connection's task is polled the clock
+//! stands still: it is read once, not at each of the twenty places that want to know.
 
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,9 +22,49 @@ pub fn init() {
     LazyLock::force(&START);
 }
 
+/// What the clock shows on this thread.
+#[derive(Debug, Clone, Copy)]
+enum Reading {
+    /// The time.
+    Running,
+    /// The time, which is then kept.
+    Next,
+    /// This.
+    Standing(Moment),
+}
+
+thread_local! {
+    static READING: Cell<Reading> = const { Cell::new(Reading::Running) };
+}
+
+/// Lets the clock stand still during each poll of a future.
+pub async fn standing_still<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        READING.set(Reading::Next);
+        let _restart = Restart;
+        future.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// Lets the clock run again, after a panic too.
+struct Restart;
+
+impl Drop for Restart {
+    fn drop(&mut self) {
+        READING.set(Reading::Running);
+    }
+}
+
+/// Now, for intervals.
+pub fn now() -> Instant {
+    Moment::now().instant
+}
+
 /// Milliseconds since the process began.
 pub fn now_ms() -> u64 {
-    ms_of(Instant::now())
+    ms_of(now())
 }
 
 /// Milliseconds from the process's beginning to `instant`.
@@ -45,9 +89,41 @@ pub struct Moment {
 impl Moment {
     /// Now.
     pub fn now() -> Moment {
+        match READING.get() {
+            Reading::Running => Moment::read(),
+            Reading::Standing(moment) => moment,
+            Reading::Next => {
+                let moment = Moment::read();
+                READING.set(Reading::Standing(moment));
+                moment
+            }
+        }
+    }
+
+    fn read() -> Moment {
         Moment {
             instant: Instant::now(),
             date: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_stands_still_during_a_poll_only() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(standing_still(async {
+            let first = now();
+            std::thread::sleep(Duration::from_millis(2));
+            assert_eq!(now(), first);
+            tokio::task::yield_now().await;
+            assert!(now() >= first + Duration::from_millis(2));
+        }));
+        let after = now();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(now() > after);
     }
 }

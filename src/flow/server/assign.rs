@@ -123,23 +123,30 @@ pub async fn connect(
             return Err(Ending::page(503, who, When::Connect).keeping());
         }
         stream.retries += 1;
+        let last = server.index;
         if redispatches(backend, proxy.retries, stream.retries) {
-            failed = Some(server.index);
-            server.status.counters.redispatches.inc();
-            backend.state.counters.redispatches.inc();
-            stream.redispatched = true;
+            failed = Some(last);
             drop(slot);
             slot = assign(stream, timer, backend, failed).await?;
-        } else {
-            server.status.counters.retries.inc();
-            backend.state.counters.retries.inc();
-            tokio::time::sleep(pause).await;
-            if server.status.accepts_persistent() {
-                server.status.counters.sessions_total.inc();
-            } else {
-                drop(slot);
-                slot = assign(stream, timer, backend, failed).await?;
+            if slot.server().is_some_and(|s| s.index != last) {
+                if let Some(left) = backend.servers.get(last) {
+                    left.status.counters.redispatches.inc();
+                }
+                backend.state.counters.redispatches.inc();
+                stream.redispatched = true;
+                continue;
             }
+            // There is no other one.
+        }
+        let server = slot.server().ok_or(unavailable)?;
+        server.status.counters.retries.inc();
+        backend.state.counters.retries.inc();
+        tokio::time::sleep(pause).await;
+        if server.status.accepts_persistent() {
+            server.status.counters.sessions_total.inc();
+        } else {
+            drop(slot);
+            slot = assign(stream, timer, backend, failed).await?;
         }
     }
 }

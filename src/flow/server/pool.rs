@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use tokio::net::{TcpStream, UnixStream};
 
 use crate::flow::transport::socket::Socket;
+use crate::state::clock;
 
 /// A connection that waits for its next request.
 #[derive(Debug)]
@@ -124,11 +125,13 @@ impl ServerPool {
         let too_many = limit.is_some_and(|limit| self.idle() >= limit)
             || self.idle() + self.used() > self.expected();
         if too_many || !is_silent(&socket) {
+            // No TIME_WAIT for a port that the next connection may need.
+            socket.reset_on_close();
             return;
         }
         if let Some(list) = self.threads.get(thread) {
             self.count.fetch_add(1, Relaxed);
-            list.lock().push(Idle { socket, since: Instant::now(), proven });
+            list.lock().push(Idle { socket, since: clock::now(), proven });
         }
     }
 

@@ -139,7 +139,7 @@ async fn receive_head(
                 input.consume(head::leading_line_ends(input.filled()));
             }
             if !input.is_empty() {
-                let began = *begun.get_or_insert_with(Instant::now);
+                let began = *begun.get_or_insert_with(clock::now);
                 stream.times.first_byte =
                     Some(began.saturating_duration_since(stream.times.start.instant));
             }
@@ -154,8 +154,8 @@ async fn receive_head(
         }
         let deadline = match timeouts.http_request {
             Some(limit) if first => Some(stream.times.start.instant + limit),
-            Some(limit) => Some(begun.unwrap_or_else(Instant::now) + limit),
-            None => timeouts.client.map(|limit| Instant::now() + limit),
+            Some(limit) => Some(begun.unwrap_or_else(clock::now) + limit),
+            None => timeouts.client.map(|limit| clock::now() + limit),
         };
         let (mut reader, _) = client.socket.split();
         let input = client.input.get_or_insert_with(Buffer::take);

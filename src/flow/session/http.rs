@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::flow::session::timeouts::Timeouts;
 use crate::flow::session::{Client, Session, exchange};
+use crate::state::clock;
 use crate::state::clock::Moment;
 
 /// What becomes of the connection after a request.
@@ -76,7 +77,7 @@ async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
         } else if session.requests.get() > 0 {
             return Poll::Ready(Awake::Stopping);
         } else {
-            let until = *grace.get_or_insert_with(|| Instant::now() + FIRST_REQUEST_GRACE);
+            let until = *grace.get_or_insert_with(|| clock::now() + FIRST_REQUEST_GRACE);
             if timer.poll_elapsed(Some(until), cx).is_ready() {
                 return Poll::Ready(Awake::Stopping);
             }

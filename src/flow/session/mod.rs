@@ -17,7 +17,7 @@ use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::config::proxy::Mode;
 use crate::flow::http::h1::framing::{Body, Framing};
@@ -53,10 +53,10 @@ pub fn spawn(
     // What a block captures is kept once; an async function would keep its arguments twice.
     match mode {
         Mode::Http => drop(tokio::task::spawn_local(async move {
-            http::run(&session, &mut client).await;
+            clock::standing_still(http::run(&session, &mut client)).await;
         })),
         Mode::Tcp | Mode::Health => drop(tokio::task::spawn_local(async move {
-            Box::pin(tcp::run(&session, &mut client)).await;
+            clock::standing_still(Box::pin(tcp::run(&session, &mut client))).await;
         })),
     }
 }
@@ -298,7 +298,7 @@ impl Times {
 
     /// The time since the start.
     pub fn elapsed(&self) -> Duration {
-        Instant::now().saturating_duration_since(self.start.instant)
+        clock::now().saturating_duration_since(self.start.instant)
     }
 }
 

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::flow::server::assign::Link;
 use crate::flow::session::exchange::Ending;
@@ -14,6 +14,7 @@ use crate::flow::session::timeouts::Timeouts;
 use crate::flow::session::{Client, Stream};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Reader, Writer};
+use crate::state::clock;
 
 /// One direction of a tunnel.
 struct Direction<'a> {
@@ -112,7 +113,7 @@ pub async fn copy(
     let mut up = direction(client_reader, server_writer, client.input.take());
     let mut down = direction(server_reader, client_writer, from_server);
     let timer = &mut client.timer;
-    let mut last = Instant::now();
+    let mut last = clock::now();
     let outcome = poll_fn(|cx| {
         let mut moved = false;
         let (sent, received) = (up.poll_move(cx, &mut moved), down.poll_move(cx, &mut moved));
@@ -127,7 +128,7 @@ pub async fn copy(
             _ => {}
         }
         if moved {
-            last = Instant::now();
+            last = clock::now();
         }
         let half_closed = up.closed || down.closed;
         let Some((limit, who)) = silence(&timeouts.0, &timeouts.1, half_closed) else {

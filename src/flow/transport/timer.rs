@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::Sleep;
 
+use crate::state::clock;
+
 /// The time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed;
@@ -48,7 +50,7 @@ impl Timer {
                 return Poll::Ready(Ok(output));
             }
             let Some(timeout) = timeout else { return Poll::Pending };
-            let deadline = *deadline.get_or_insert_with(|| Instant::now() + timeout);
+            let deadline = *deadline.get_or_insert_with(|| clock::now() + timeout);
             self.poll_elapsed(Some(deadline), cx).map(|()| Err(Elapsed))
         })
         .await
@@ -63,6 +65,7 @@ impl Timer {
             sleep.as_mut().reset(wanted);
         }
         while sleep.as_mut().poll(cx).is_ready() {
+            // The real time: a standing clock would let this go round for ever.
             if Instant::now() >= deadline {
                 return Poll::Ready(());
             }
