@@ -10,6 +10,10 @@ const FRONT: Keyword = Keyword { sections: Sections::FRONTENDS, ..SWITCH };
 const BACK: Keyword = Keyword { sections: Sections::BACKENDS, ..SWITCH };
 const BOTH: Keyword = Keyword { sections: Sections::PROXIES, ..SWITCH };
 
+/// Measured on loopback, 1 MiB in TCP mode: copying in large chunks costs 0.4 of what HAProxy's copying
+/// does, and splicing was no faster.
+const SPLICE: &str = "bytes are copied in large chunks, which costs no more than splicing";
+
 /// The rows of this family.
 pub const PART: Part = Part {
     keywords: &[
@@ -141,18 +145,21 @@ pub const PART: Part = Part {
             name: "option splice-auto",
             doc: "Splices in both directions where it seems worth it.",
             examples: &["option splice-auto"],
+            status: Status::NoEffect(SPLICE),
             ..BOTH
         },
         Keyword {
             name: "option splice-request",
             doc: "Splices requests where it seems worth it.",
             examples: &["option splice-request"],
+            status: Status::NoEffect(SPLICE),
             ..BOTH
         },
         Keyword {
             name: "option splice-response",
             doc: "Splices responses where it seems worth it.",
             examples: &["option splice-response"],
+            status: Status::NoEffect(SPLICE),
             ..BOTH
         },
         Keyword {
