@@ -558,4 +558,95 @@ mod tests {
             );
         }
     }
+
+    /// Names that are accepted without effect; one more is a decision, and its line here.
+    const WITHOUT_EFFECT: &[&str] = &[
+        "bind nice",
+        "bind npn",
+        "bind process",
+        "bind-process",
+        "busy-polling",
+        "fetch internal.htx.data",
+        "fetch internal.htx.free",
+        "fetch internal.htx.free_data",
+        "fetch internal.htx.has_eom",
+        "fetch internal.htx.nbblks",
+        "fetch internal.htx.size",
+        "fetch internal.htx.used",
+        "fetch internal.htx_blk.data",
+        "fetch internal.htx_blk.hdrname",
+        "fetch internal.htx_blk.hdrval",
+        "fetch internal.htx_blk.size",
+        "fetch internal.htx_blk.start_line",
+        "fetch internal.htx_blk.type",
+        "fetch internal.strm.is_htx",
+        "maxpipes",
+        "nbproc",
+        "noepoll",
+        "noevports",
+        "nogetaddrinfo",
+        "nokqueue",
+        "nopoll",
+        "nosplice",
+        "option contstats",
+        "option http-use-htx",
+        "option splice-auto",
+        "option splice-request",
+        "option splice-response",
+        "profiling.tasks",
+        "rule set-nice",
+        "server no-agent-check",
+        "server no-check-send-proxy",
+        "server no-check-ssl",
+        "server npn",
+        "ssl-dh-param-file",
+        "ssl-engine",
+        "ssl-mode-async",
+        "stats bind-process",
+        "tune.buffers.limit",
+        "tune.buffers.reserve",
+        "tune.chksize",
+        "tune.fd.edge-triggered",
+        "tune.idletimer",
+        "tune.listener.multi-queue",
+        "tune.maxaccept",
+        "tune.maxpollevents",
+        "tune.pattern.cache-size",
+        "tune.pipesize",
+        "tune.pool-high-fd-ratio",
+        "tune.pool-low-fd-ratio",
+        "tune.recv_enough",
+        "tune.runqueue-depth",
+        "tune.sched.low-latency",
+        "tune.ssl.default-dh-param",
+        "tune.ssl.force-private-cache",
+        "tune.zlib.memlevel",
+        "tune.zlib.windowsize",
+    ];
+
+    #[test]
+    fn names_without_effect_are_listed() {
+        fn add(
+            all: &mut Vec<String>,
+            kind: &str,
+            rows: impl Iterator<Item = (&'static str, Status)>,
+        ) {
+            let without = rows.filter(|(_, status)| matches!(status, Status::NoEffect(_)));
+            all.extend(without.map(|(name, _)| format!("{kind}{name}")));
+        }
+        let mut all = Vec::new();
+        for part in PARTS {
+            add(&mut all, "", part.keywords.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "bind ", part.bind_options.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "server ", part.server_options.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "rule ", part.actions.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "fetch ", part.fetches.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "converter ", part.converters.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "log ", part.log_variables.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "balance ", part.algorithms.iter().map(|row| (row.name, row.status)));
+            add(&mut all, "command ", part.commands.iter().map(|row| (row.name, row.status)));
+        }
+        all.sort_unstable();
+        assert_eq!(all, WITHOUT_EFFECT);
+    }
 }

@@ -306,6 +306,7 @@ pub const PART: Part = Part {
             name: "no-agent-check",
             doc: "Undoes an agent-check of default-server.",
             examples: &["no-agent-check"],
+            status: Status::NoEffect("agents are never asked"),
             ..CHECK
         },
         ServerOption {
@@ -322,12 +323,14 @@ pub const PART: Part = Part {
             name: "no-check-send-proxy",
             doc: "Undoes a check-send-proxy of default-server.",
             examples: &["no-check-send-proxy"],
+            status: Status::NoEffect("checks never send a PROXY header"),
             ..CHECK
         },
         ServerOption {
             name: "no-check-ssl",
             doc: "Undoes a check-ssl of default-server.",
             examples: &["no-check-ssl"],
+            status: Status::NoEffect("checks never use TLS"),
             ..CHECK
         },
         ServerOption {

@@ -80,7 +80,7 @@ pub fn compile(
     }
     let global = spec.global.compile(purpose.cpus, hostname);
     let generation = GENERATION.fetch_add(1, Relaxed);
-    Some(World { generation, global, log, proxies, tables, cli, notices: Vec::new() })
+    Some(World { generation, global, log, proxies, tables, cli, notices: spec.notices() })
 }
 
 impl Compiler<'_> {

@@ -189,9 +189,7 @@ impl<'a> Reader<'a> {
         if let Some(opened) = self.spec.sections.last_mut().filter(|s| s.section == self.section) {
             opened.lines.push((place.clone(), words.to_vec()));
         }
-        if keyword.status == catalog::Status::Planned {
-            self.spec.note_planned(keyword.name, place);
-        }
+        self.spec.note(keyword.name, keyword.status, place);
         let mut line = Line {
             words: cursor,
             keyword,

@@ -1,6 +1,9 @@
 //! What was written: plain data, no sockets, no files. Each family owns its part of it in its own
 //! file and has one line here.
 
+use std::collections::BTreeSet;
+
+use crate::catalog::Status;
 use crate::check::CheckSpec;
 use crate::config::diagnostic::Place;
 use crate::config::environment::Environment;
@@ -36,6 +39,8 @@ pub struct Spec {
     pub sections: Vec<NamedSection>,
     /// Uses of names whose effect is not built yet.
     pub planned: Vec<PlannedUse>,
+    /// Names in use that have no effect here.
+    pub no_effect: BTreeSet<String>,
 }
 
 impl Default for Spec {
@@ -48,6 +53,7 @@ impl Default for Spec {
             proxies: Vec::new(),
             sections: Vec::new(),
             planned: Vec::new(),
+            no_effect: BTreeSet::new(),
         }
     }
 }
@@ -56,6 +62,24 @@ impl Spec {
     /// The proxy section opened last; the defaults before the first one.
     pub fn current_proxy(&mut self) -> &mut ProxySpec {
         self.proxies.last_mut().unwrap_or(&mut self.defaults)
+    }
+
+    /// Records the use of a name, if it is worth telling.
+    pub fn note(&mut self, name: &str, status: Status, place: &Place) {
+        match status {
+            Status::Works => {}
+            Status::NoEffect(_) => drop(self.no_effect.insert(name.to_owned())),
+            Status::Planned => self.note_planned(name, place),
+        }
+    }
+
+    /// What is said once at start of the names that have no effect here.
+    pub fn notices(&self) -> Vec<String> {
+        let names: Vec<_> = self.no_effect.iter().map(|name| format!("'{name}'")).collect();
+        match names.is_empty() {
+            true => Vec::new(),
+            false => vec![format!("accepted without effect: {}.", names.join(", "))],
+        }
     }
 
     /// Records the use of a name whose effect is not built yet.

@@ -240,6 +240,7 @@ pub const PART: Part = Part {
             help: "disable agent  : disable agent checks (use 'set server' instead)",
             doc: "Stops asking the server's agent.",
             examples: &["disable agent app/web1"],
+            status: Status::Planned,
             run: |context| with_server(context, |_, _| Answer::Done),
             ..ADMIN
         },
@@ -267,6 +268,7 @@ pub const PART: Part = Part {
             help: "enable agent   : enable agent checks (use 'set server' instead)",
             doc: "Asks the server's agent again.",
             examples: &["enable agent app/web1"],
+            status: Status::Planned,
             run: |context| {
                 with_server(context, |_, _| {
                     Answer::error("Agent was not configured on this server, cannot enable.\n")

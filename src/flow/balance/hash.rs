@@ -276,7 +276,7 @@ pub const PART: Part = Part {
             negatable: true,
             doc: "How many percent of the mean load a server may have when a consistent hash chooses it; others take what is beyond.",
             examples: &["hash-balance-factor 150"],
-            status: Status::Works,
+            status: Status::Planned,
             parse: hash_balance_factor,
         },
         Keyword {

@@ -137,10 +137,7 @@ fn bind(line: &mut Line<'_>) -> Parsed {
             return Err(line
                 .alert(format!("'bind {text}' unknown keyword '{word}'. Registered keywords :")));
         };
-        if row.status == Status::Planned {
-            let place = line.words.place.clone();
-            line.spec.note_planned(&format!("bind {}", row.name), &place);
-        }
+        line.spec.note(&format!("bind {}", row.name), row.status, line.words.place);
         let mut option = line.option(row.name, format!("bind {text}"));
         let read = (row.parse)(&mut option, &mut spec);
         read.map_err(|e| within(e, &text))?;

@@ -26,7 +26,7 @@ use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::config::outside::Outside;
 use crate::config::proxy::Mode;
 use crate::config::references::Reference;
-use crate::config::spec::{PlannedUse, ProxyKind};
+use crate::config::spec::ProxyKind;
 use crate::config::words::Word;
 use crate::flow::log::format::{LogFormat, Purpose};
 use crate::flow::phase::Phase;
@@ -327,11 +327,8 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
     let Some(row) = catalog::action(*set, &name) else {
         return Err(wording::unknown_action(line, *set, &text));
     };
-    if row.status == catalog::Status::Planned {
-        let used =
-            PlannedUse { name: format!("{directive} {}", row.name), place: line.place.clone() };
-        line.spec.planned.push(used);
-    }
+    let used = format!("{directive} {}", row.name);
+    line.spec.note(&used, row.status, line.words.place);
     let proxy = line.proxy();
     let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
     let captures = std::mem::take(&mut proxy.rules.captures);

@@ -235,6 +235,7 @@ pub const PART: Part = Part {
             sections: Sections::FRONTEND.and(Sections::LISTEN),
             doc: "A rule for connections just accepted.",
             examples: &["tcp-request connection reject if { src 127.0.0.9 }"],
+            status: Status::Planned,
             ..RULES
         },
         Keyword {
@@ -242,6 +243,7 @@ pub const PART: Part = Part {
             sections: Sections::NAMED_PROXIES,
             doc: "A rule for the first bytes of a connection.",
             examples: &["tcp-request content accept if { req.len gt 0 }"],
+            status: Status::Planned,
             ..RULES
         },
         Keyword {
@@ -259,6 +261,7 @@ pub const PART: Part = Part {
             sections: Sections::FRONTEND.and(Sections::LISTEN),
             doc: "A rule for connections whose handshakes are done.",
             examples: &["tcp-request session reject if { src 127.0.0.9 }"],
+            status: Status::Planned,
             ..RULES
         },
         Keyword {
@@ -274,6 +277,7 @@ pub const PART: Part = Part {
             sections: Sections::LISTEN.and(Sections::BACKEND),
             doc: "A rule for the first bytes of a server's answer.",
             examples: &["tcp-response content accept if { res.len gt 0 }"],
+            status: Status::Planned,
             ..RULES
         },
         Keyword {

@@ -202,10 +202,7 @@ fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) ->
                 line.alert(format!("'{subject}' unknown keyword '{word}'. Registered keywords :"))
             );
         };
-        if row.status == Status::Planned {
-            let place = line.words.place.clone();
-            line.spec.note_planned(&format!("server {}", row.name), &place);
-        }
+        line.spec.note(&format!("server {}", row.name), row.status, line.words.place);
         if in_default && !row.in_default {
             return Err(line.alert(format!(
                 "'{subject}' : '{}' option is not accepted in default-server sections.",
