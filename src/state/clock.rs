@@ -67,6 +67,11 @@ pub fn now_ms() -> u64 {
     ms_of(now())
 }
 
+/// Microseconds since the process began.
+pub fn now_us() -> u64 {
+    Instant::now().saturating_duration_since(START.instant).as_micros() as u64
+}
+
 /// Milliseconds from the process's beginning to `instant`.
 pub fn ms_of(instant: Instant) -> u64 {
     instant.saturating_duration_since(START.instant).as_millis() as u64

@@ -198,13 +198,13 @@ impl StickTable {
 
     /// The entry of a key, unless it has expired.
     pub fn find(&self, key: &[u8]) -> Option<Arc<Entry>> {
-        self.store.find(key, clock::now_ms(), self.limits())
+        self.store.find(key, clock::now_us(), self.limits())
     }
 
     /// The entry of a key, made if need be; `None` when the table is full of entries that must stay.
     pub fn find_or_add(&self, key: &[u8]) -> Option<Arc<Entry>> {
         let empty = || self.spec.stored.iter().map(|(data, _)| data.empty()).collect();
-        self.store.find_or_add(key, clock::now_ms(), self.limits(), empty)
+        self.store.find_or_add(key, clock::now_us(), self.limits(), empty)
     }
 
     /// Removes the entry of a key; `Some(false)` when it is in use and stays.
@@ -225,8 +225,8 @@ impl StickTable {
 
     /// Removes expired entries, `most` for each lock taken; says whether some may be left.
     pub fn expire(&self, most: usize) -> bool {
-        let Some(lifetime) = self.spec.expire else { return false };
-        self.store.expire(clock::now_ms(), lifetime, most)
+        let Some(lifetime) = self.limits().lifetime else { return false };
+        self.store.expire(clock::now_us(), lifetime, most)
     }
 
     /// Whether a data type is stored.
@@ -242,8 +242,9 @@ impl StickTable {
     /// Adds to a number or counts events of a rate; nothing when the type is not stored. Gives the new
     /// value.
     pub fn add(&self, entry: &Entry, data: Data, n: u64) -> Option<u64> {
-        let now = clock::now_ms();
+        let now = clock::now_us();
         entry.touch(now);
+        let now = now / 1_000;
         self.with(entry, data, |datum, period| match datum {
             Datum::Count(count) => {
                 *count = wrap(data, count.wrapping_add(n));
@@ -257,11 +258,11 @@ impl StickTable {
         })
     }
 
-    /// One less of a number that goes up and down.
+    /// One less of a number that goes up and down; no use of the entry when the type is not stored.
     pub fn leave(&self, entry: &Entry, data: Data) {
-        entry.touch(clock::now_ms());
         self.with(entry, data, |datum, _| {
             if let Datum::Count(count) = datum {
+                entry.touch(clock::now_us());
                 *count = count.saturating_sub(1);
             }
         });
@@ -278,8 +279,9 @@ impl StickTable {
 
     /// Sets a number or a rate; says whether the type is stored.
     pub fn set(&self, entry: &Entry, data: Data, value: u64) -> bool {
-        let now = clock::now_ms();
+        let now = clock::now_us();
         entry.touch(now);
+        let now = now / 1_000;
         self.with(entry, data, |datum, _| match datum {
             Datum::Count(count) => *count = wrap(data, value),
             Datum::Rate(rate) => rate.set(value, now),
@@ -304,13 +306,14 @@ impl StickTable {
 
     /// Milliseconds until an entry expires; 0 when it does not.
     pub fn remaining(&self, entry: &Entry) -> u64 {
-        let end = self.spec.expire.map_or(0, |lifetime| entry.touched() + lifetime);
-        end.saturating_sub(clock::now_ms())
+        let end = self.limits().lifetime.map_or(0, |lifetime| entry.touched() + lifetime);
+        end.saturating_sub(clock::now_us()).div_ceil(1_000)
     }
 
     fn limits(&self) -> Limits {
         let StickTableSpec { size, expire, nopurge, .. } = self.spec;
-        Limits { size, lifetime: expire, nopurge }
+        let lifetime = expire.map(|ms| ms.saturating_mul(1_000));
+        Limits { size, lifetime, nopurge }
     }
 
     fn slot(&self, data: Data) -> Option<(usize, u64)> {

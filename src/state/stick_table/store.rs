@@ -15,7 +15,7 @@ use super::data::Datum;
 #[derive(Debug)]
 pub struct Entry {
     key: Box<[u8]>,
-    /// Last use, in milliseconds on the process's clock.
+    /// Last use, in microseconds on the process's clock: fine enough to tell which of two was first.
     touched: AtomicU64,
     /// How many sessions and streams track it; it is not removed while they do.
     trackers: AtomicU32,
@@ -36,7 +36,7 @@ impl Entry {
         self.trackers.load(Relaxed)
     }
 
-    /// Last use, in milliseconds on the process's clock.
+    /// Last use, in microseconds on the process's clock.
     pub fn touched(&self) -> u64 {
         self.touched.load(Relaxed)
     }
@@ -55,7 +55,7 @@ impl Entry {
 
     /// Whether its time is over; never while it is tracked.
     fn is_expired(&self, now: u64, lifetime: Option<u64>) -> bool {
-        let over = lifetime.is_some_and(|ms| self.touched() + ms <= now);
+        let over = lifetime.is_some_and(|us| self.touched() + us <= now);
         over && self.trackers() == 0
     }
 }
@@ -140,7 +140,7 @@ pub struct Store {
 pub struct Limits {
     /// Most entries.
     pub size: u64,
-    /// Milliseconds after its last use until an entry is removed; `None` for never.
+    /// Microseconds after its last use until an entry is removed; `None` for never.
     pub lifetime: Option<u64>,
     /// When full, new entries are refused instead of old ones removed.
     pub nopurge: bool,
