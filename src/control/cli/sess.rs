@@ -8,7 +8,6 @@ use crate::catalog::{Part, Status};
 use crate::flow::log::date;
 use crate::flow::session::Address;
 use crate::flow::session::registry::Entry;
-use crate::state::world::{Proxy, Server};
 
 /// How much is told of each stream.
 #[derive(Clone, Copy)]
@@ -51,14 +50,6 @@ fn number(word: &str) -> Option<usize> {
     usize::from_str_radix(word.strip_prefix("0x")?, 16).ok()
 }
 
-fn backend(entry: &Entry) -> Option<&Proxy> {
-    entry.world.proxies.get(entry.target().0?)
-}
-
-fn server(entry: &Entry) -> Option<&Server> {
-    backend(entry)?.servers().get(entry.target().1?)
-}
-
 /// `tcpv4` and the client's address.
 fn source(entry: &Entry) -> (&'static str, String) {
     match &entry.source {
@@ -76,8 +67,8 @@ fn line(entry: &Entry, out: &mut String) {
         out,
         "{:#x}: proto={protocol} src={source} fe={frontend} be={} srv={} ts=00 age={} calls=1 rate=0 cpu=0 lat=0 rq[f=000000h,i=0,an=00h,rx=,wx=,ax=] rp[f=000000h,i=0,an=00h,rx=,wx=,ax=] s0=[8,000000h,fd=-1,ex=] s1=[8,000000h,fd=-1,ex=] exp=",
         entry.id(),
-        backend(entry).map_or("<NONE>", |p| &p.name),
-        server(entry).map_or("<none>", |s| &s.name),
+        entry.backend().map_or("<NONE>", |p| &p.name),
+        entry.server().map_or("<none>", |s| &s.name),
         human(age),
     );
 }
@@ -109,11 +100,11 @@ fn full(entry: &Entry, out: &mut String) {
             entry.listener,
         );
     }
-    let _ = match backend(entry) {
+    let _ = match entry.backend() {
         Some(p) => writeln!(out, "  backend={} (id={} mode={})", p.name, p.id, p.mode.word()),
         None => writeln!(out, "  backend=<NONE> (id=-1 mode=-)"),
     };
-    let _ = match server(entry) {
+    let _ = match entry.server() {
         Some(s) => writeln!(out, "  server={} (id={})", s.name, s.id),
         None => writeln!(out, "  server=<NONE> (id=-1)"),
     };
@@ -159,12 +150,7 @@ fn shut_down_of_server(context: &mut CommandContext<'_>) -> Answer {
     let thread = context.thread.clone();
     Answer::Later(Box::pin(async move {
         let killed = ask_threads(thread, move |thread| {
-            for entry in thread.registry.all() {
-                let names = backend(&entry).zip(server(&entry));
-                if names.is_some_and(|(p, s)| p.name == proxy && s.name == server_name) {
-                    entry.kill();
-                }
-            }
+            thread.registry.kill_on_server(&proxy, &server_name);
         });
         killed.await;
         Answer::Done

@@ -1,7 +1,10 @@
 //! The form of the page: in comes what a browser posts, out come changes of servers and what they came
 //! to (manual 4.2 "stats admin").
 
+use std::sync::Arc;
+
 use super::query::Outcome;
+use crate::flow::threads::Shared;
 use crate::state::server_change::ServerChange;
 use crate::state::server_status::{Operational, admin};
 use crate::state::world::{Proxy, Server, World};
@@ -52,7 +55,7 @@ impl Action {
     }
 
     /// Does it; says whether it was possible.
-    fn run(self, proxy: &Proxy, server: &Server) -> bool {
+    fn run(self, shared: &Shared, proxy: &Proxy, server: &Server) -> bool {
         let change = ServerChange::new(proxy, server);
         match self {
             Action::Ready => change.ready(),
@@ -61,8 +64,15 @@ impl Action {
             Action::DisableHealth => return enable_health(server, false),
             Action::EnableHealth => return enable_health(server, true),
             Action::Force(state) => change.force_health(state, REASON),
-            // Neither agents nor closing sessions exist yet: nothing is changed, and the page says so.
-            Action::Agent | Action::Shutdown => return false,
+            // There are no agents yet: nothing is changed, and the page says so.
+            Action::Agent => return false,
+            Action::Shutdown if proxy.disabled => return false,
+            Action::Shutdown => {
+                let (proxy, server) = (proxy.name.clone(), server.name.clone());
+                shared.on_threads(Arc::new(move |thread| {
+                    thread.registry.kill_on_server(&proxy, &server);
+                }));
+            }
             Action::Disable => {
                 return change.set_admin(admin::FORCED_MAINT, "'disable' on stats page");
             }
@@ -83,7 +93,7 @@ fn enable_health(server: &Server, enabled: bool) -> bool {
 }
 
 /// Does what a form asks for: `s=<server>…&action=<name>&b=<backend or #id>`.
-pub fn run(world: &World, body: &[u8]) -> Outcome {
+pub fn run(shared: &Shared, world: &World, body: &[u8]) -> Outcome {
     let mut action = None;
     let mut backend = None;
     let mut names = Vec::new();
@@ -111,18 +121,18 @@ pub fn run(world: &World, body: &[u8]) -> Outcome {
         }
     }
     match (action, backend) {
-        (Some(action), Some(backend)) => change_all(action, backend, &names),
+        (Some(action), Some(backend)) => change_all(shared, action, backend, &names),
         _ => Outcome::None,
     }
 }
 
-fn change_all(action: Action, backend: &Proxy, names: &[String]) -> Outcome {
+fn change_all(shared: &Shared, action: Action, backend: &Proxy, names: &[String]) -> Outcome {
     let (mut total, mut altered) = (0, 0);
     for name in names {
         match backend.servers().iter().find(|s| s.name == *name) {
             None => total += 1,
             Some(server) => {
-                let changed = usize::from(action.run(backend, server));
+                let changed = usize::from(action.run(shared, backend, server));
                 total += changed;
                 altered += changed;
             }

@@ -55,7 +55,7 @@ impl StatsPage {
         if body.len() > global.bufsize.saturating_sub(global.maxrewrite) {
             return Outcome::Excd;
         }
-        actions::run(&stream.world, body)
+        actions::run(&stream.session.thread.shared, &stream.world, body)
     }
 
     /// A browser is sent back to the page with GET, so that reloading it does not post again.

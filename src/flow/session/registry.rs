@@ -12,7 +12,7 @@ use std::task::{Poll, Waker};
 
 use crate::flow::session::Address;
 use crate::state::clock::Moment;
-use crate::state::world::World;
+use crate::state::world::{Proxy, Server, World};
 
 /// The streams of one thread.
 #[derive(Debug, Default)]
@@ -60,6 +60,16 @@ impl Registry {
     pub fn all(&self) -> Vec<Rc<Entry>> {
         self.entries.borrow().iter().flatten().cloned().collect()
     }
+
+    /// Ends the streams that a server serves (management.txt 9.3, "shutdown sessions server").
+    pub fn kill_on_server(&self, backend: &str, server: &str) {
+        for entry in self.all() {
+            let names = entry.backend().zip(entry.server());
+            if names.is_some_and(|(p, s)| p.name == backend && s.name == server) {
+                entry.kill();
+            }
+        }
+    }
 }
 
 impl Entry {
@@ -94,6 +104,16 @@ impl Entry {
     /// Its backend and server, as indices.
     pub fn target(&self) -> (Option<usize>, Option<usize>) {
         self.target.get()
+    }
+
+    /// Its backend, once chosen.
+    pub fn backend(&self) -> Option<&Proxy> {
+        self.world.proxies.get(self.target().0?)
+    }
+
+    /// Its server, once chosen.
+    pub fn server(&self) -> Option<&Server> {
+        self.backend()?.servers().get(self.target().1?)
     }
 
     /// What HAProxy calls the stream's address: a number that names it while it lives.
