@@ -36,6 +36,8 @@ pub fn changed_after_2_3(name: &str) -> bool {
         "http1/upgrade",
         "http1/upgrade-refused",
         "http1/connect-tunnel",
+        "http1/empty-content-length",
+        "http1/fragment-in-target",
         "retries/redispatch-to-the-other-server",
         "retries/one-retry-then-503",
         "stats/after-two-requests",
