@@ -3,7 +3,7 @@
 use crate::process::FORWARDING;
 use crate::{proxy, testing_reference};
 use anyhow::{Context, Result};
-use haproxy_compat::harness::{Builder, Connection, Proxy, Server, Signal, Web};
+use haproxy_compat::harness::{Builder, Connection, Port, Proxy, Server, Signal, Web};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -104,10 +104,11 @@ fn an_address_that_cannot_be_bound_changes_nothing() -> Result<()> {
     if testing_reference() {
         return Ok(());
     }
-    let taken = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let port = Port::reserve()?;
+    let address = port.address();
+    let taken = std::net::TcpListener::bind(address)?;
     let web = Web::start("s1")?;
     let proxy = forwarding(&web, FORWARDING, &["-W", "-db"]).start()?;
-    let address = taken.local_addr()?;
     let more = format!("{FORWARDING}frontend more\n    bind {address}\n    default_backend be\n");
     proxy.rewrite_config(&more)?;
     proxy.signal(Signal::SIGHUP)?;

@@ -80,9 +80,9 @@ impl Gauge {
         self.peak.load(Relaxed)
     }
 
-    /// Forgets the peak (`clear counters`).
+    /// Forgets the peak (`clear counters`); as in HAProxy, what is there now does not count as one.
     pub fn reset_peak(&self) {
-        self.peak.store(self.get(), Relaxed);
+        self.peak.store(0, Relaxed);
     }
 }
 

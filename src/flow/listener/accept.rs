@@ -2,11 +2,13 @@
 //! to a less loaded one. Limits (`maxconn` of the process, the frontend, the listener) pause
 //! accepting; connections then wait in the kernel's queue.
 
+use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
@@ -127,6 +129,20 @@ impl AsFd for Listening {
     }
 }
 
+impl Listening {
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Address)>> {
+        match self {
+            Listening::Tcp(socket) => socket
+                .poll_accept(cx)
+                .map_ok(|(stream, from)| (Socket::Tcp(stream), Address::Inet(from))),
+            Listening::Unix(socket) => socket.poll_accept(cx).map_ok(|(stream, from)| {
+                let path = from.as_pathname().map(Into::into).unwrap_or_default();
+                (Socket::Unix(stream), Address::Unix(path))
+            }),
+        }
+    }
+}
+
 impl Acceptor {
     fn start(
         thread: &Rc<Thread>,
@@ -191,14 +207,16 @@ async fn accept(
 ) {
     loop {
         wait_for_room(&thread, &listener).await;
-        let accepted = match &*listening {
-            Listening::Tcp(socket) => {
-                socket.accept().await.map(|(s, from)| (Socket::Tcp(s), Address::Inet(from)))
+        let Some(accepted) = poll_fn(|cx| {
+            // Accepting may have been paused while this waited for a connection.
+            if !has_room(&thread, &listener.borrow()) {
+                return Poll::Ready(None);
             }
-            Listening::Unix(socket) => socket.accept().await.map(|(s, from)| {
-                let path = from.as_pathname().map(Into::into).unwrap_or_default();
-                (Socket::Unix(s), Address::Unix(path))
-            }),
+            listening.poll_accept(cx).map(Some)
+        })
+        .await
+        else {
+            continue;
         };
         match accepted {
             Ok((socket, source)) => {
