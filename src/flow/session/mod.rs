@@ -12,9 +12,11 @@ pub mod timeouts;
 pub mod tunnel;
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,10 +55,12 @@ pub fn spawn(
     // What a block captures is kept once; an async function would keep its arguments twice.
     match mode {
         Mode::Http => drop(tokio::task::spawn_local(async move {
-            clock::standing_still(http::run(&session, &mut client)).await;
+            let mut run = pin!(http::run(&session, &mut client));
+            poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
         })),
         Mode::Tcp | Mode::Health => drop(tokio::task::spawn_local(async move {
-            clock::standing_still(Box::pin(tcp::run(&session, &mut client))).await;
+            let mut run = Box::pin(tcp::run(&session, &mut client));
+            poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
         })),
     }
 }
