@@ -298,7 +298,7 @@ impl<'a> Iterator for Elements<'a> {
 }
 
 /// Index of the first comma outside quotes, or the length.
-fn element_end(value: &[u8]) -> usize {
+pub fn element_end(value: &[u8]) -> usize {
     let mut quoted = false;
     let mut escaped = false;
     for (at, byte) in value.iter().enumerate() {

@@ -5,7 +5,7 @@ use regex::bytes::{Captures, Regex};
 
 use crate::catalog::{ActionRow, Part, Status};
 use crate::config::diagnostic::Diagnostic;
-use crate::flow::http::message::Message;
+use crate::flow::http::message::{Message, element_end};
 use crate::flow::log::format::LogFormat;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
@@ -109,22 +109,6 @@ fn replace_elements(regex: &Regex, template: &[u8], value: &[u8]) -> Option<Vec<
         rest = after;
     }
     changed.then_some(out)
-}
-
-/// Index of the first comma outside quotes, or the length.
-fn element_end(value: &[u8]) -> usize {
-    let mut quoted = false;
-    let mut escaped = false;
-    for (at, byte) in value.iter().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b',' if !quoted => return at,
-            _ => {}
-        }
-    }
-    value.len()
 }
 
 /// `\0` to `\9` stand for groups, `\xHH` for a byte; before anything else a backslash vanishes.

@@ -20,7 +20,7 @@ use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::assign::{self, Link};
 use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
-use crate::flow::session::outcome::{Outcome, When, Who};
+use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Stream, reply, tunnel};
 use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
@@ -745,6 +745,3 @@ pub fn count_times(stream: &Stream<'_>) {
         record(&counters.total_time, between(begin, times.end));
     }
 }
-
-/// A clean end, for streams that only copied bytes.
-pub const CLEAN: Outcome = Outcome::new(Who::Nobody, When::End);

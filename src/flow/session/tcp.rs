@@ -78,9 +78,6 @@ fn finish(stream: &mut Stream<'_>) {
     }
     stream.session.thread.shared.counters.bytes_out.add(stream.bytes_out);
     forward::count_times(stream);
-    if stream.outcome == Outcome::default() && stream.bytes_in + stream.bytes_out == 0 {
-        stream.outcome = forward::CLEAN;
-    }
     if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
         context.frontend.log.emit(&context);
     }
