@@ -311,6 +311,8 @@ impl Part {
 /// Every family, in the reading order of `lib.rs`.
 pub static PARTS: &[&Part] = &[
     &crate::config::global::PART,
+    &crate::config::process::PART,
+    &crate::config::tls::PART,
     &crate::config::tuning::PART,
     &crate::config::sections::PART,
     &crate::config::environment::PART,

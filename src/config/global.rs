@@ -265,6 +265,16 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
+            name: "quiet",
+            doc: "Suppresses messages at start.",
+            examples: &["quiet"],
+            parse: |line| {
+                line.global().quiet = true;
+                line.end()
+            },
+            ..GLOBAL
+        },
+        Keyword {
             name: "tune.bufsize",
             args: "<number>",
             doc: "Bytes of a buffer; the heads of messages must fit in.",
@@ -310,6 +320,16 @@ pub const PART: Part = Part {
             doc: "The user to run as, by name.",
             examples: &["user root"],
             parse: user,
+            ..GLOBAL
+        },
+        Keyword {
+            name: "zero-warning",
+            doc: "Refuses to start when there are warnings.",
+            examples: &["zero-warning"],
+            parse: |line| {
+                line.global().zero_warning = true;
+                line.end()
+            },
             ..GLOBAL
         },
     ],

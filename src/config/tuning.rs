@@ -1,4 +1,4 @@
-//! Settings of the `global` section that tune the process (manual 3.1 and 3.2). In: their words.
+//! Settings of the `global` section that tune the process (manual 3.2). In: their words.
 //! Out: checked words; most have no mechanism here to tune, as their status says.
 
 use crate::catalog::{Keyword, Part, Status};
@@ -9,17 +9,12 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 
 /// `parsing [file:line] : 'keyword' text`
-fn refuse(line: &Line<'_>, text: &str) -> Diagnostic {
+pub(super) fn refuse(line: &Line<'_>, text: &str) -> Diagnostic {
     line.alert(format!("'{}' {text}", line.keyword.name))
 }
 
-fn flag(line: &mut Line<'_>) -> Parsed {
+pub(super) fn flag(line: &mut Line<'_>) -> Parsed {
     line.end()
-}
-
-fn any(line: &mut Line<'_>) -> Parsed {
-    line.rest();
-    Ok(())
 }
 
 /// A number, read as C's `atol` reads it, and nothing behind it.
@@ -32,7 +27,7 @@ fn number(line: &mut Line<'_>, message: &str) -> Result<i64, Diagnostic> {
     Ok(value)
 }
 
-fn count(line: &mut Line<'_>) -> Parsed {
+pub(super) fn count(line: &mut Line<'_>) -> Parsed {
     number(line, "expects an integer argument.").map(drop)
 }
 
@@ -128,56 +123,9 @@ fn on_auto_off(line: &mut Line<'_>) -> Parsed {
     }
 }
 
-fn text(line: &mut Line<'_>) -> Parsed {
+pub(super) fn text(line: &mut Line<'_>) -> Parsed {
     if line.word().is_none() {
         return Err(refuse(line, "expects an argument."));
-    }
-    line.end()
-}
-
-fn texts(line: &mut Line<'_>) -> Parsed {
-    if line.rest().is_empty() {
-        return Err(refuse(line, "expects an argument."));
-    }
-    Ok(())
-}
-
-fn base(line: &mut Line<'_>) -> Parsed {
-    if line.word().is_none() {
-        return Err(refuse(line, "expects a directory path as an argument."));
-    }
-    line.end()?;
-    Ok(())
-}
-
-fn lua_path(line: &mut Line<'_>) -> Parsed {
-    if line.word().is_none() {
-        return Err(refuse(line, "expects to receive a string as an argument"));
-    }
-    match line.word().map(|word| word.str()) {
-        None => Ok(()),
-        Some(kind) if kind == "path" || kind == "cpath" => Ok(()),
-        Some(_) => Err(refuse(line, "only supports to be passed 'path' or 'cpath' as type")),
-    }
-}
-
-fn case_adjust(line: &mut Line<'_>) -> Parsed {
-    let (Some(from), Some(to)) = (line.word(), line.word()) else {
-        return Err(refuse(line, "expects <from> and <to> as argument."));
-    };
-    if from.bytes().eq_ignore_ascii_case(to.bytes()) {
-        return Ok(());
-    }
-    Err(line.alert("<from> and <to> must not differ execpt the case"))
-}
-
-fn case_file(line: &mut Line<'_>) -> Parsed {
-    line.word().map(drop).ok_or_else(|| refuse(line, "expects <file> as argument."))
-}
-
-fn localpeer(line: &mut Line<'_>) -> Parsed {
-    if line.word().is_none() {
-        return Err(refuse(line, "expects a name as an argument."));
     }
     line.end()
 }
@@ -198,105 +146,6 @@ fn state_file(line: &mut Line<'_>) -> Parsed {
     }
 }
 
-fn server_verify(line: &mut Line<'_>) -> Parsed {
-    let word = line.required("'ssl-server-verify' expects an integer argument.")?.str();
-    match &*word {
-        "none" | "required" => line.end(),
-        _ => Err(refuse(line, "expects 'none' or 'required' as argument.")),
-    }
-}
-
-fn extra_files(line: &mut Line<'_>) -> Parsed {
-    let mut some = false;
-    while let Some(word) = line.word() {
-        some = true;
-        let word = word.str();
-        match &*word {
-            "none" | "all" | "bundle" | "sctl" | "ocsp" | "issuer" | "key" => {}
-            other => return Err(refuse(line, &format!("unknown argument '{other}'."))),
-        }
-    }
-    if some { Ok(()) } else { Err(refuse(line, "expects an argument.")) }
-}
-
-/// The options of `bind` and `server` lines that have no argument, and the version limits.
-fn tls_options(line: &mut Line<'_>) -> Parsed {
-    const FLAGS: &[&str] = &[
-        "force-sslv3",
-        "force-tlsv10",
-        "force-tlsv11",
-        "force-tlsv12",
-        "force-tlsv13",
-        "no-sslv3",
-        "no-tls-tickets",
-        "no-tlsv10",
-        "no-tlsv11",
-        "no-tlsv12",
-        "no-tlsv13",
-        "prefer-client-ciphers",
-    ];
-    const VERSIONS: &[&str] = &["SSLv3", "TLSv1.0", "TLSv1.1", "TLSv1.2", "TLSv1.3"];
-    if line.is_empty() {
-        return Err(line.alert(
-            "global statement '".to_owned()
-                + line.keyword.name
-                + "' expects an option as an argument.",
-        ));
-    }
-    while let Some(word) = line.word() {
-        let name = word.str();
-        if matches!(&*name, "ssl-min-ver" | "ssl-max-ver") {
-            let version = line.word().map(|word| word.str()).unwrap_or_default();
-            if version.is_empty() {
-                return Err(line.alert(format!("'{name}' : missing TLS version")));
-            }
-            if !VERSIONS.contains(&&*version) {
-                return Err(line.alert(format!("'{name}' : unknown TLS version")));
-            }
-        } else if !FLAGS.contains(&&*name) {
-            return Err(line.alert(format!(
-                "unknown option '{name}' on global statement '{}'.",
-                line.keyword.name
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn tls_count(line: &mut Line<'_>) -> Parsed {
-    let Some(word) = line.word() else {
-        return Err(refuse(line, "expects a positive numeric value."));
-    };
-    match parse_lenient(word.bytes()) {
-        0.. => line.end(),
-        _ => Err(refuse(line, "expects a positive numeric value.")),
-    }
-}
-
-fn tls_dh(line: &mut Line<'_>) -> Parsed {
-    let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
-    match value {
-        1024.. => line.end(),
-        _ => Err(refuse(line, "expects a value >= 1024.")),
-    }
-}
-
-fn tls_time(line: &mut Line<'_>) -> Parsed {
-    let Some(word) = line.word() else {
-        return Err(refuse(line, "expects ssl sessions <lifetime> in seconds as argument."));
-    };
-    match parse_time(word.bytes(), TimeUnit::Seconds) {
-        Ok(_) => line.end(),
-        Err(NumberError::Unexpected(c)) => {
-            Err(line.alert(format!("unexpected character '{c}' in argument to <{}>.", line.keyword.name)))
-        }
-        Err(_) => Err(line.alert(format!(
-            "timer overflow in argument <{word}> to <{}> (maximum value is 2147483647 s or ~68 years).",
-            line.keyword.name
-        ))),
-    }
-}
-
 fn vars_size(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
     let Some(word) = line.word() else {
@@ -306,37 +155,6 @@ fn vars_size(line: &mut Line<'_>) -> Parsed {
         Ok(_) => Ok(()),
         Err(_) => Err(line.alert(format!("{name}: '{word}' is an invalid size"))),
     }
-}
-
-fn unix_bind(line: &mut Line<'_>) -> Parsed {
-    while let Some(word) = line.word() {
-        let option = word.str();
-        let value = line.word().filter(|word| !word.is_empty());
-        let expects = |what: &str| format!("unix_bind '{option}' expects {what} as an argument.");
-        match &*option {
-            "prefix" if value.is_none() => return Err(line.alert(expects("a path"))),
-            "mode" if value.is_none() => return Err(line.alert(expects("a octal value"))),
-            "uid" | "gid" if value.is_none() => return Err(line.alert(expects("an integer"))),
-            "prefix" | "mode" | "uid" | "gid" => {}
-            "user" | "group" => {
-                let name = value.map(|word| word.str()).unwrap_or_default();
-                let known = match &*option {
-                    "user" => line.outside.user(&name).is_some(),
-                    _ => line.outside.group(&name).is_some(),
-                };
-                if !known {
-                    return Err(refuse(line, &format!(": '{name}' unknown {option}.")));
-                }
-            }
-            _ => {
-                return Err(refuse(
-                    line,
-                    "only supports the 'prefix', 'mode', 'uid', 'gid', 'user' and 'group' options.",
-                ));
-            }
-        }
-    }
-    Ok(())
 }
 
 const GLOBAL: Keyword = Keyword { sections: Sections::GLOBAL, ..Keyword::NEW };
@@ -351,95 +169,6 @@ pub const PART: Part = Part {
             examples: &["busy-polling"],
             status: Status::NoEffect("threads sleep in epoll until there is work"),
             parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ca-base",
-            args: "<dir>",
-            doc: "The directory that relative certificate authority paths begin at.",
-            examples: &["ca-base /etc/ssl/certs"],
-            status: Status::Planned,
-            parse: base,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "crt-base",
-            args: "<dir>",
-            doc: "The directory that relative certificate paths begin at.",
-            examples: &["crt-base /etc/ssl/private"],
-            status: Status::Planned,
-            parse: base,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "h1-case-adjust",
-            args: "<from> <to>",
-            doc: "How a header name is written towards peers that need upper case.",
-            examples: &["h1-case-adjust content-length Content-Length"],
-            status: Status::Planned,
-            parse: case_adjust,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "h1-case-adjust-file",
-            args: "<file>",
-            doc: "A file of header names as h1-case-adjust takes them.",
-            examples: &["h1-case-adjust-file /etc/haproxy/headers"],
-            status: Status::Planned,
-            parse: case_file,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "insecure-fork-wanted",
-            negatable: true,
-            doc: "Allows new processes while running.",
-            examples: &["insecure-fork-wanted"],
-            status: Status::Planned,
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "insecure-setuid-wanted",
-            doc: "Allows programs that change their user id.",
-            examples: &["insecure-setuid-wanted"],
-            status: Status::Planned,
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "issuers-chain-path",
-            args: "<dir>",
-            doc: "A directory of issuer certificates that complete chains.",
-            examples: &["issuers-chain-path /etc/ssl/issuers"],
-            status: Status::Planned,
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "localpeer",
-            args: "<name>",
-            doc: "The name of this peer, instead of the host name.",
-            examples: &["localpeer lb1"],
-            status: Status::Planned,
-            parse: localpeer,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "lua-load",
-            args: "<file>",
-            doc: "Loads a Lua program.",
-            examples: &["lua-load /etc/haproxy/a.lua"],
-            status: Status::Planned,
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "lua-prepend-path",
-            args: "<path> [<type>]",
-            doc: "Adds to Lua's search path.",
-            examples: &["lua-prepend-path /usr/share/lua/?.lua"],
-            status: Status::Planned,
-            parse: lua_path,
             ..GLOBAL
         },
         Keyword {
@@ -488,39 +217,12 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "maxsslconn",
-            args: "<number>",
-            doc: "TLS connections at once for the whole process.",
-            examples: &["maxsslconn 1000"],
-            status: Status::Planned,
-            parse: count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "maxsslrate",
-            args: "<number>",
-            doc: "New TLS sessions a second for the whole process.",
-            examples: &["maxsslrate 100"],
-            status: Status::Planned,
-            parse: count,
-            ..GLOBAL
-        },
-        Keyword {
             name: "maxzlibmem",
             args: "<number>",
             doc: "Memory compression may use, in megabytes.",
             examples: &["maxzlibmem 50"],
             status: Status::Planned,
             parse: count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "mworker-max-reloads",
-            args: "<number>",
-            doc: "Reloads an old worker lives through.",
-            examples: &["mworker-max-reloads 5"],
-            status: Status::Planned,
-            parse: any,
             ..GLOBAL
         },
         Keyword {
@@ -583,31 +285,12 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "pp2-never-send-local",
-            doc: "Health checks send PROXY v2 headers as if for a client.",
-            examples: &["pp2-never-send-local"],
-            status: Status::Planned,
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
             name: "profiling.tasks",
             args: "{ on | auto | off }",
             doc: "Measures the CPU time of tasks.",
             examples: &["profiling.tasks on"],
             status: Status::NoEffect("tasks are not profiled"),
             parse: on_auto_off,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "quiet",
-            doc: "Suppresses messages at start.",
-            examples: &["quiet"],
-            status: Status::Works,
-            parse: |line| {
-                line.global().quiet = true;
-                line.end()
-            },
             ..GLOBAL
         },
         Keyword {
@@ -626,147 +309,6 @@ pub const PART: Part = Part {
             examples: &["server-state-file /var/lib/haproxy/state"],
             status: Status::Planned,
             parse: state_file,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "set-dumpable",
-            negatable: true,
-            doc: "Leaves core dumps possible after a change of user.",
-            examples: &["set-dumpable"],
-            status: Status::Planned,
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-default-bind-ciphers",
-            args: "<ciphers>",
-            doc: "The ciphers of bind lines, up to TLS 1.2.",
-            examples: &["ssl-default-bind-ciphers ECDHE+AESGCM"],
-            status: Status::Planned,
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-default-bind-ciphersuites",
-            args: "<suites>",
-            doc: "The cipher suites of bind lines, TLS 1.3.",
-            examples: &["ssl-default-bind-ciphersuites TLS_AES_128_GCM_SHA256"],
-            status: Status::Planned,
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-default-bind-curves",
-            args: "<curves>",
-            doc: "The curves of bind lines.",
-            examples: &["ssl-default-bind-curves X25519:P-256"],
-            status: Status::Planned,
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-default-bind-options",
-            args: "<option>...",
-            doc: "Options of all bind lines.",
-            examples: &["ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets"],
-            status: Status::Planned,
-            parse: tls_options,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-default-server-ciphers",
-            args: "<ciphers>",
-            doc: "The ciphers of server lines, up to TLS 1.2.",
-            examples: &["ssl-default-server-ciphers ECDHE+AESGCM"],
-            status: Status::Planned,
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-default-server-ciphersuites",
-            args: "<suites>",
-            doc: "The cipher suites of server lines, TLS 1.3.",
-            examples: &["ssl-default-server-ciphersuites TLS_AES_128_GCM_SHA256"],
-            status: Status::Planned,
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-default-server-options",
-            args: "<option>...",
-            doc: "Options of all server lines.",
-            examples: &["ssl-default-server-options ssl-min-ver TLSv1.2"],
-            status: Status::Planned,
-            parse: tls_options,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-dh-param-file",
-            args: "<file>",
-            doc: "Diffie-Hellman parameters.",
-            examples: &["ssl-dh-param-file /etc/ssl/dh.pem"],
-            status: Status::NoEffect("finite field Diffie-Hellman is not offered"),
-            parse: text,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-engine",
-            args: "<name> [algo <list>]",
-            doc: "An OpenSSL engine to use.",
-            examples: &["ssl-engine rdrand"],
-            status: Status::NoEffect("there are no OpenSSL engines"),
-            parse: texts,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-load-extra-del-ext",
-            doc: "Takes the extension off before looking for extra certificate files.",
-            examples: &["ssl-load-extra-del-ext"],
-            status: Status::Planned,
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-load-extra-files",
-            args: "{ none | all | bundle | sctl | ocsp | issuer | key }...",
-            doc: "Which files beside a certificate are loaded too.",
-            examples: &["ssl-load-extra-files key"],
-            status: Status::Planned,
-            parse: extra_files,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-mode-async",
-            doc: "Asynchronous OpenSSL engines.",
-            examples: &["ssl-mode-async"],
-            status: Status::NoEffect("there are no OpenSSL engines"),
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-server-verify",
-            args: "{ none | required }",
-            doc: "Whether server certificates are verified by default.",
-            examples: &["ssl-server-verify required"],
-            status: Status::Planned,
-            parse: server_verify,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "ssl-skip-self-issued-ca",
-            doc: "Leaves self-issued authorities out of chains.",
-            examples: &["ssl-skip-self-issued-ca"],
-            status: Status::Planned,
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "strict-limits",
-            negatable: true,
-            doc: "Stops when a limit cannot be set.",
-            examples: &["strict-limits"],
-            status: Status::Planned,
-            parse: flag,
             ..GLOBAL
         },
         Keyword {
@@ -1061,68 +603,6 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "tune.ssl.cachesize",
-            args: "<number>",
-            doc: "Entries of the TLS session cache.",
-            examples: &["tune.ssl.cachesize 20000"],
-            status: Status::Planned,
-            parse: tls_count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.ssl.capture-cipherlist-size",
-            args: "<number>",
-            doc: "Bytes of the client's cipher list that are kept.",
-            examples: &["tune.ssl.capture-cipherlist-size 800"],
-            status: Status::Planned,
-            parse: tls_count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.ssl.default-dh-param",
-            args: "<number>",
-            doc: "The size of generated Diffie-Hellman parameters.",
-            examples: &["tune.ssl.default-dh-param 2048"],
-            status: Status::NoEffect("finite field Diffie-Hellman is not offered"),
-            parse: tls_dh,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.ssl.force-private-cache",
-            doc: "Separate TLS session caches for processes.",
-            examples: &["tune.ssl.force-private-cache"],
-            status: Status::NoEffect("there is one process"),
-            parse: flag,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.ssl.lifetime",
-            args: "<timeout>",
-            doc: "How long a TLS session is kept.",
-            examples: &["tune.ssl.lifetime 300"],
-            status: Status::Planned,
-            parse: tls_time,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.ssl.maxrecord",
-            args: "<number>",
-            doc: "The largest TLS record sent at once.",
-            examples: &["tune.ssl.maxrecord 1400"],
-            status: Status::Planned,
-            parse: tls_count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.ssl.ssl-ctx-cache-size",
-            args: "<number>",
-            doc: "Entries of the cache of generated certificates.",
-            examples: &["tune.ssl.ssl-ctx-cache-size 1000"],
-            status: Status::Planned,
-            parse: tls_count,
-            ..GLOBAL
-        },
-        Keyword {
             name: "tune.vars.check-max-size",
             args: "<size>",
             doc: "Memory the variables of the scope check may use.",
@@ -1192,26 +672,6 @@ pub const PART: Part = Part {
             examples: &["tune.zlib.windowsize 15"],
             status: Status::NoEffect("zlib-rs has no such setting"),
             parse: |line| within(line, 8..=15, "expects a numeric value between 8 and 15."),
-            ..GLOBAL
-        },
-        Keyword {
-            name: "unix-bind",
-            args: "[ prefix <path> ] [ mode <mode> ] [ user <user> ] [ uid <uid> ] [ group <group> ] [ gid <gid> ]",
-            doc: "Defaults for listening unix sockets.",
-            examples: &["unix-bind prefix /run mode 600"],
-            status: Status::Planned,
-            parse: unix_bind,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "zero-warning",
-            doc: "Refuses to start when there are warnings.",
-            examples: &["zero-warning"],
-            status: Status::Works,
-            parse: |line| {
-                line.global().zero_warning = true;
-                line.end()
-            },
             ..GLOBAL
         },
     ],
