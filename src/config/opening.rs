@@ -1,0 +1,228 @@
+//! Lines that open a section (manual 2.1 and 4): in comes the line after its first word, out come the
+//! section in the `Spec`, and what HAProxy says of missing, odd and repeated names.
+
+use crate::config::args::{Parsed, Words};
+use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
+use crate::config::section::{Sections, invalid_char};
+use crate::config::spec::{NamedSection, ProxyKind, ProxySpec, Spec};
+
+/// A section line being read.
+pub(super) struct Opening<'a> {
+    pub name: &'static str,
+    pub spec: &'a mut Spec,
+    pub diagnostics: &'a mut Diagnostics,
+}
+
+impl Opening<'_> {
+    pub fn defaults(self, words: &mut Words<'_>) -> Parsed {
+        let name = words.word().map(|w| w.str().into_owned()).unwrap_or_default();
+        self.spec.defaults = ProxySpec::defaults(name, words.place.clone());
+        words.end(self.name)
+    }
+
+    pub fn proxy(self, kind: ProxyKind, words: &mut Words<'_>) -> Parsed {
+        let name = self.name;
+        let Some(word) = words.word() else {
+            return Err(words.alert(format!(
+                "'{name}' expects an <id> argument and\n  optionally supports [addr1]:port1[-end1]{{,[addr]:port[-end]}}..."
+            )));
+        };
+        let id = word.str().into_owned();
+        let place = words.place;
+        if let Some(bad) = invalid_char(word) {
+            self.diagnostics.push(
+                words.alert(format!("character '{bad}' is not permitted in '{name}' name '{id}'.")),
+            );
+        }
+        let same_side = |other: &&ProxySpec| {
+            other.name == id
+                && ((kind.has_frontend() && other.kind.has_frontend())
+                    || (!kind.has_frontend() && other.kind.has_backend()))
+        };
+        if let Some(other) = self.spec.proxies.iter().find(same_side) {
+            let (ours, theirs) = (kind.word(), other.kind.word());
+            let (file, line) = (&other.place.file, other.place.line);
+            self.diagnostics.push(Diagnostic::alert(
+                Some(place),
+                format!(
+                    "Parsing [{place}]: {ours} '{id}' has the same name as {theirs} '{id}' declared at {file}:{line}."
+                ),
+            ));
+        }
+        let spec = ProxySpec::open(&self.spec.defaults, kind, id, place.clone());
+        self.spec.proxies.push(spec);
+        if let Err(extra) = words.end(name) {
+            self.diagnostics.push(extra);
+            if kind.has_frontend() {
+                self.diagnostics
+                    .push(words.alert("please use the 'bind' keyword for listening addresses."));
+            }
+        }
+        Ok(())
+    }
+
+    /// A section that is neither `global` nor a proxy.
+    pub fn named(self, section: Sections, words: &mut Words<'_>) -> Parsed {
+        let rules = SectionName::of(section);
+        let name = self.name;
+        let Some(word) = words.word() else {
+            return Err(rules.place(words, rules.missing.to_owned()));
+        };
+        let id = word.str().into_owned();
+        if let Some(bad) = invalid_char(word).filter(|_| rules.checked) {
+            let text = format!("character '{bad}' is not permitted in '{name}' name '{id}'.");
+            return Err(rules.place(words, text));
+        }
+        if rules.alone {
+            words.end(name)?;
+        }
+        let same = |s: &&NamedSection| s.section == section && s.name == id;
+        let declared = self.spec.sections.iter().find(same).map(|s| s.place.clone());
+        if let Some(declared) = declared {
+            match (rules.same)(&id, words.place, &declared) {
+                Some(text) => self.diagnostics.push(Diagnostic::alert(Some(words.place), text)),
+                None => return Ok(()),
+            }
+        }
+        self.spec.sections.push(NamedSection {
+            section,
+            name: id,
+            place: words.place.clone(),
+            lines: Vec::new(),
+        });
+        Ok(())
+    }
+}
+
+/// How a small section's line is checked, and what is said about it.
+struct SectionName {
+    missing: &'static str,
+    /// Whether the message lacks the blank before the colon.
+    bare: bool,
+    checked: bool,
+    alone: bool,
+    /// What is said of a second section of one name; `None` when it is let pass.
+    same: fn(&str, &Place, &Place) -> Option<String>,
+}
+
+impl SectionName {
+    fn place(&self, words: &Words<'_>, text: String) -> Diagnostic {
+        if self.bare { words.bare(text) } else { words.alert(text) }
+    }
+
+    fn of(section: Sections) -> &'static SectionName {
+        SECTION_NAMES.iter().find(|(bit, _)| *bit == section).map_or(&NAMED, |(_, row)| row)
+    }
+}
+
+/// A row to copy from.
+const NAMED: SectionName =
+    SectionName { missing: "", bare: false, checked: true, alone: true, same: |_, _, _| None };
+
+const SECTION_NAMES: &[(Sections, SectionName)] = &[
+    (
+        Sections::USERLIST,
+        SectionName { missing: "'userlist' expects <name> as arguments.", bare: true, ..NAMED },
+    ),
+    (
+        Sections::PEERS,
+        SectionName {
+            missing: "missing name for peers section.",
+            same: |id, at, other| {
+                Some(format!(
+                    "Parsing [{at}]: peers section '{id}' has the same name as another peers section declared at {other}."
+                ))
+            },
+            ..NAMED
+        },
+    ),
+    (
+        Sections::MAILERS,
+        SectionName {
+            missing: "missing name for mailers section.",
+            alone: false,
+            same: |id, at, other| {
+                Some(format!(
+                    "Parsing [{at}]: mailers section '{id}' has the same name as another mailers section declared at {other}."
+                ))
+            },
+            ..NAMED
+        },
+    ),
+    (
+        Sections::PROGRAM,
+        SectionName {
+            missing: "'program' expects an <id> argument",
+            same: |id, at, _| {
+                Some(format!(
+                    "parsing [{at}]: '{id}' program section already exists in the configuration."
+                ))
+            },
+            ..NAMED
+        },
+    ),
+    (
+        Sections::HTTP_ERRORS,
+        SectionName {
+            missing: "missing name for http-errors section.",
+            alone: false,
+            same: |id, at, other| {
+                Some(format!(
+                    "parsing [{at}]: http-errors section '{id}' already declared at {other}."
+                ))
+            },
+            ..NAMED
+        },
+    ),
+    (
+        Sections::RING,
+        SectionName {
+            missing: "missing ring name.",
+            alone: false,
+            same: |id, at, _| Some(format!("parsing [{at}] : sink named '{id}' already exists.")),
+            ..NAMED
+        },
+    ),
+    (
+        Sections::LOG_FORWARD,
+        SectionName {
+            missing: "missing name for ip-forward section.",
+            same: |id, at, other| {
+                Some(format!(
+                    "Parsing [{at}]: log-forward section '{id}' has the same name as another log-forward section declared at {other}."
+                ))
+            },
+            ..NAMED
+        },
+    ),
+    (
+        Sections::RESOLVERS,
+        SectionName {
+            missing: "missing name for resolvers section.",
+            alone: false,
+            same: |id, at, other| {
+                Some(format!(
+                    "Parsing [{at}]: resolvers '{id}' has same name as another resolvers (declared at {other})."
+                ))
+            },
+            ..NAMED
+        },
+    ),
+    (
+        Sections::CACHE,
+        SectionName { missing: "'cache' expects a <name> argument", checked: false, ..NAMED },
+    ),
+    (
+        Sections::FCGI_APP,
+        SectionName {
+            missing: "'fcgi-app' expects <name> as argument.",
+            bare: true,
+            same: |id, at, other| {
+                Some(format!(
+                    "Parsing [{at}]: fcgi-app section '{id}' has the same name as another one declared at {other}."
+                ))
+            },
+            ..NAMED
+        },
+    ),
+];
