@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`harness`] | real processes, scripted clients and servers: used by every test of the project |
 //! | [`scenario`], [`scenarios`] | a configuration and a script; one family a file |
+//! | [`binaries`] | which two are compared |
 //! | [`mask`] | what differs between two runs of the same thing, replaced by names |
 //! | [`mod@compare`] | every scenario on two binaries, and what differs |
 //! | [`ledger`], [`mod@coverage`] | the names that HAProxy knows, and how far each goes here |
 //! | [`mod@check`], [`corpus`] | one configuration, or a folder of them, judged by several binaries |
 //! | [`machines`] | processes with names and addresses of their own, root folders of other systems |
 
+pub mod binaries;
 pub mod check;
 pub mod compare;
 pub mod corpus;

@@ -3,9 +3,8 @@
 //! `HAPROXY_REFERENCE` names the reference (default `/usr/sbin/haproxy`), `HAPROXY_OURS` our binary
 //! (default: the one that `cargo build` at the root leaves beside this test).
 
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
+use haproxy_compat::binaries::{is_2_3, ours, reference};
 use haproxy_compat::{compare, scenarios};
 
 /// Runs the families of scenarios whose names begin with `family/`.
@@ -27,33 +26,6 @@ fn family(family: &str) -> Result<()> {
         }
     }
     if wrong.is_empty() { Ok(()) } else { bail!("{} differ:\n{}", wrong.len(), wrong.concat()) }
-}
-
-fn reference() -> Result<PathBuf> {
-    let path = std::env::var_os("HAPROXY_REFERENCE").unwrap_or("/usr/sbin/haproxy".into());
-    let path = PathBuf::from(path);
-    if path.exists() {
-        return Ok(path);
-    }
-    bail!("no {}: install haproxy or set HAPROXY_REFERENCE", path.display())
-}
-
-fn ours() -> Result<PathBuf> {
-    if let Some(path) = std::env::var_os("HAPROXY_OURS") {
-        return Ok(PathBuf::from(path));
-    }
-    // target/debug/deps/compare-… → target/debug/haproxy
-    let own = std::env::current_exe()?;
-    let path = own.ancestors().nth(2).context("a test lies in target/")?.join("haproxy");
-    if path.exists() {
-        return Ok(path);
-    }
-    bail!("no {}: run `cargo build` at the root first", path.display())
-}
-
-fn is_2_3(binary: &Path) -> Result<bool> {
-    let output = std::process::Command::new(binary).arg("-v").output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).starts_with("HA-Proxy version 2.3."))
 }
 
 #[test]
