@@ -146,12 +146,34 @@ fn pausing_leaves_connections_waiting() -> Result<()> {
 }
 
 #[test]
-fn a_quit_signal_is_survived() -> Result<()> {
+fn a_quit_signal_shows_the_pools_and_is_survived() -> Result<()> {
     let web = Web::start("s1")?;
-    let proxy = forwarding(&web, FORWARDING, &["-db"]).start()?;
+    let config = format!(
+        "{FORWARDING}    stick-table type ip size 10 store http_req_cnt\n    http-request track-sc0 src\n"
+    );
+    let proxy = forwarding(&web, &config, &["-db"]).start()?;
+    let mut client = proxy.connect("fe")?;
+    assert_eq!(client.get("/", "")?.status(), 200);
     proxy.signal(Signal::SIGQUIT)?;
     proxy.wait_for_line("Dumping pools usage.")?;
+    let buffer = proxy.wait_for_line("  - Pool buffer (16384 bytes) : ")?;
+    assert!(buffer.contains(" 0 failures, "), "{buffer}");
+    let total = proxy.wait_for_line("Total: ")?;
+    assert!(total.contains(" bytes allocated, ") && total.ends_with(" used."), "{total}");
     assert_eq!(get(&proxy)?, 200);
+    if testing_reference() {
+        return Ok(());
+    }
+    let counted = |pool: &str| -> Result<Vec<u64>> {
+        let line = proxy.wait_for_line(&format!("  - Pool {pool} ("))?;
+        let words = line.split(|c: char| !c.is_ascii_digit()).filter_map(|w| w.parse().ok());
+        Ok(words.collect())
+    };
+    // Bytes of one, how many, their bytes, how many in use.
+    let [size, allocated, bytes, used] = counted("session")?[..4] else { panic!("no numbers") };
+    assert_eq!((allocated, bytes, used), (1, size, 1));
+    assert_eq!(counted("sticktables")?[1], 1);
+    assert_eq!(counted("stream")?[1], 0, "a connection at rest has none");
     Ok(())
 }
 

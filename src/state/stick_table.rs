@@ -217,6 +217,12 @@ impl StickTable {
         self.store.all()
     }
 
+    /// Bytes of an entry: itself, its key at its longest, its data.
+    pub fn entry_size(&self) -> usize {
+        let key = if self.spec.length > 0 { self.spec.length } else { 16 };
+        size_of::<Entry>() + key + self.spec.stored.len() * size_of::<Datum>()
+    }
+
     /// How many entries there are, those that have expired removed first.
     pub fn used(&self) -> u64 {
         while self.expire(4_096) {}

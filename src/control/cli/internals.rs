@@ -12,7 +12,8 @@ use tokio::time;
 
 use super::{Answer, Command, CommandContext, Level};
 use crate::catalog::{Part, Status};
-use crate::flow::threads::Thread;
+use crate::control::pools;
+use crate::flow::threads::{Shared, Thread};
 use crate::state::clock::Moment;
 
 /// How long a thread may take to tell about itself.
@@ -21,16 +22,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// Asks every thread something; the answers come in the threads' order, without those that are busy
 /// for too long.
 pub async fn ask_threads<T: Send + 'static>(
-    thread: Rc<Thread>,
+    shared: Arc<Shared>,
     ask: impl Fn(&Rc<Thread>) -> T + Send + Sync + 'static,
 ) -> Vec<(usize, T)> {
     let (sender, mut receiver) = mpsc::unbounded_channel();
-    thread.shared.on_threads(Arc::new(move |thread| {
+    shared.on_threads(Arc::new(move |thread| {
         // Nobody listens any more when it was too late.
         let _ = sender.send((thread.index, ask(thread)));
     }));
     let mut answers = Vec::new();
-    while answers.len() < thread.shared.threads() {
+    while answers.len() < shared.threads() {
         match time::timeout(PATIENCE, receiver.recv()).await {
             Ok(Some(answer)) => answers.push(answer),
             Ok(None) | Err(_) => break,
@@ -74,7 +75,7 @@ fn show_activity(context: &mut CommandContext<'_>) -> Answer {
     let thread = context.thread.clone();
     Answer::Later(Box::pin(async move {
         let index = thread.index + 1;
-        let threads = ask_threads(thread, Activity::of).await;
+        let threads = ask_threads(thread.shared.clone(), Activity::of).await;
         let date = Moment::now().date;
         let mut text = format!("thread_id: {index} (1..{})\n", threads.len());
         let _ = writeln!(text, "date_now: {}.{:06}", date.as_secs(), date.subsec_micros());
@@ -98,7 +99,7 @@ fn show_threads(context: &mut CommandContext<'_>) -> Answer {
     Answer::Later(Box::pin(async move {
         let own = thread.index;
         let mut text = String::new();
-        for (index, activity) in ask_threads(thread, Activity::of).await {
+        for (index, activity) in ask_threads(thread.shared.clone(), Activity::of).await {
             let mark = if index == own { '*' } else { ' ' };
             let (number, connections) = (index + 1, activity.connections);
             let active = u8::from(index == own);
@@ -128,13 +129,9 @@ fn show_fd(context: &mut CommandContext<'_>) -> Answer {
     Answer::text(text)
 }
 
-fn show_pools(_: &mut CommandContext<'_>) -> Answer {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = |n: usize| text.split(' ').nth(n).and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
-    let used = pages(1) * 4096;
-    Answer::text(format!(
-        "Dumping pools usage. Use SIGQUIT to flush them.\nTotal: 0 pools, {used} bytes allocated, {used} used.\n"
-    ))
+fn show_pools(context: &mut CommandContext<'_>) -> Answer {
+    let shared = context.thread.shared.clone();
+    Answer::Later(Box::pin(async move { Answer::text(pools::report(shared).await) }))
 }
 
 const COMMAND: Command = Command { status: Status::Works, ..Command::NEW };
@@ -171,7 +168,7 @@ pub const PART: Part = Part {
         Command {
             name: "show pools",
             help: "show pools     : report information about the memory pools usage",
-            doc: "How much memory the process uses.",
+            doc: "What memory is used for.",
             examples: &["show pools"],
             run: show_pools,
             ..COMMAND

@@ -25,7 +25,7 @@ fn show(context: &mut CommandContext<'_>) -> Answer {
     };
     let thread = context.thread.clone();
     Answer::Later(Box::pin(async move {
-        let texts = ask_threads(thread, move |thread| {
+        let texts = ask_threads(thread.shared.clone(), move |thread| {
             let mut text = String::new();
             for entry in thread.registry.all() {
                 match detail {
@@ -131,7 +131,7 @@ fn shut_down(context: &mut CommandContext<'_>) -> Answer {
     };
     let thread = context.thread.clone();
     Answer::Later(Box::pin(async move {
-        let killed = ask_threads(thread, move |thread| {
+        let killed = ask_threads(thread.shared.clone(), move |thread| {
             let found = thread.registry.all().into_iter().find(|entry| entry.id() == wanted);
             found.map(|entry| entry.kill()).is_some()
         });
@@ -149,7 +149,7 @@ fn shut_down_of_server(context: &mut CommandContext<'_>) -> Answer {
     };
     let thread = context.thread.clone();
     Answer::Later(Box::pin(async move {
-        let killed = ask_threads(thread, move |thread| {
+        let killed = ask_threads(thread.shared.clone(), move |thread| {
             thread.registry.kill_on_server(&proxy, &server_name);
         });
         killed.await;

@@ -4,7 +4,7 @@
 //! In: a `World`, and signals as calls. Out: running threads, and the event that all of them have ended.
 
 use super::console;
-use crate::control::cli;
+use crate::control::{cli, pools};
 use crate::flow::threads::Workers;
 use crate::state::world::{Proxy, World};
 use crate::sys;
@@ -117,12 +117,10 @@ impl Traffic {
     /// Shows what memory is used for, and returns what is free to the system.
     pub fn show_pools(&self) {
         sys::trim_memory();
-        let pages = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-        let mut pages =
-            pages.split_whitespace().skip(1).filter_map(|word| word.parse::<u64>().ok());
-        let resident = pages.next().unwrap_or(0) * 4096;
-        eprintln!("Dumping pools usage. Use SIGQUIT to flush them.");
-        eprintln!("Total: 0 pools, {resident} bytes allocated, {resident} used.");
+        if let State::Running(workers) = &self.state {
+            let report = pools::report(Arc::clone(&workers.shared));
+            tokio::task::spawn_local(async move { eprint!("{}", report.await) });
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 
 thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool { size: 16_384, free: Vec::new() }) };
-    static LARGE: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool::new(16_384)) };
+    static LARGE: RefCell<Pool> = const { RefCell::new(Pool::new(LARGE_SIZE)) };
 }
 
 /// Bytes of a large buffer, for bodies that are only copied: fewer system calls, and still in the cache.
@@ -13,9 +13,53 @@ const LARGE_SIZE: usize = 262_144;
 /// Large buffers kept for the next transfer.
 const LARGE_KEPT: usize = 16;
 
+/// Buffers of one thread: all that it has, and those that nobody uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Buffers {
+    /// Bytes of each.
+    pub size: usize,
+    /// How many there are.
+    pub allocated: usize,
+    /// How many of them are not in use.
+    pub free: usize,
+}
+
+/// This thread's buffers, and its large ones.
+pub fn of_this_thread() -> (Buffers, Buffers) {
+    (POOL.with_borrow(Pool::told), LARGE.with_borrow(Pool::told))
+}
+
 struct Pool {
     size: usize,
     free: Vec<Box<[u8]>>,
+    /// Counted only when one is made or freed.
+    allocated: usize,
+}
+
+impl Pool {
+    const fn new(size: usize) -> Pool {
+        Pool { size, free: Vec::new(), allocated: 0 }
+    }
+
+    fn told(&self) -> Buffers {
+        Buffers { size: self.size, allocated: self.allocated, free: self.free.len() }
+    }
+
+    fn take(&mut self) -> Box<[u8]> {
+        self.free.pop().unwrap_or_else(|| {
+            self.allocated += 1;
+            vec![0; self.size].into_boxed_slice()
+        })
+    }
+
+    /// Keeps a buffer for the next user, if it fits and fewer than `most` are kept.
+    fn put(&mut self, bytes: Box<[u8]>, most: usize) {
+        if bytes.len() == self.size && self.free.len() < most {
+            self.free.push(bytes);
+        } else {
+            self.allocated = self.allocated.saturating_sub(1);
+        }
+    }
 }
 
 /// Buffers kept for the next connection; more are given back to the system.
@@ -26,6 +70,7 @@ pub fn set_size(size: usize) {
     POOL.with_borrow_mut(|pool| {
         if pool.size != size {
             pool.size = size;
+            pool.allocated = pool.allocated.saturating_sub(pool.free.len());
             pool.free.clear();
         }
     });
@@ -42,17 +87,12 @@ pub struct Buffer {
 impl Buffer {
     /// An empty buffer from the pool.
     pub fn take() -> Buffer {
-        let bytes = POOL.with_borrow_mut(|pool| {
-            pool.free.pop().unwrap_or_else(|| vec![0; pool.size].into_boxed_slice())
-        });
-        Buffer { bytes, start: 0, end: 0 }
+        Buffer { bytes: POOL.with_borrow_mut(Pool::take), start: 0, end: 0 }
     }
 
     /// An empty large buffer.
     pub fn take_large() -> Buffer {
-        let bytes = LARGE.with_borrow_mut(Vec::pop);
-        let bytes = bytes.unwrap_or_else(|| vec![0; LARGE_SIZE].into_boxed_slice());
-        Buffer { bytes, start: 0, end: 0 }
+        Buffer { bytes: LARGE.with_borrow_mut(Pool::take), start: 0, end: 0 }
     }
 
     /// Bytes received and not consumed.
@@ -104,18 +144,10 @@ impl Drop for Buffer {
     fn drop(&mut self) {
         let bytes = std::mem::take(&mut self.bytes);
         if bytes.len() == LARGE_SIZE {
-            LARGE.with_borrow_mut(|free| {
-                if free.len() < LARGE_KEPT {
-                    free.push(bytes);
-                }
-            });
-            return;
+            LARGE.with_borrow_mut(|pool| pool.put(bytes, LARGE_KEPT));
+        } else {
+            POOL.with_borrow_mut(|pool| pool.put(bytes, KEPT));
         }
-        POOL.with_borrow_mut(|pool| {
-            if bytes.len() == pool.size && pool.free.len() < KEPT {
-                pool.free.push(bytes);
-            }
-        });
     }
 }
 
