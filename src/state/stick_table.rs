@@ -80,8 +80,8 @@ pub struct StickTableSpec {
     pub peers: Option<String>,
     /// `store`, in the order of [`Data`]: the types with the period of rates, in milliseconds.
     pub stored: Vec<(Data, u64)>,
-    /// Where the line stands, `file:line`.
-    pub place: String,
+    /// Where the line stands.
+    pub place: Place,
 }
 
 impl StickTableSpec {
@@ -392,7 +392,7 @@ fn stick_table(line: &mut Line<'_>) -> Parsed {
     if line.section == Sections::DEFAULTS {
         return Err(line.alert("'stick-table' is not supported in 'defaults' section."));
     }
-    let place = line.words.place.to_string();
+    let place = line.words.place.clone();
     let proxy = line.proxy();
     let (name, kind) = (proxy.name.clone(), proxy.kind.word());
     if let Some(first) = &proxy.stick_table {
