@@ -19,6 +19,7 @@ pub mod source;
 pub mod spec;
 pub mod tls;
 pub mod tuning;
+pub mod understood;
 mod unknown;
 pub mod words;
 
@@ -31,6 +32,7 @@ use outside::Outside;
 use section::Reader;
 use source::Source;
 use spec::Spec;
+use words::Word;
 
 /// What loading gives: the running configuration if nothing refused it, all that was said, and the
 /// texts for excerpts.
@@ -94,8 +96,18 @@ fn read(paths: &[PathBuf], outside: &mut dyn Outside) -> Result<Vec<Source>, Dia
 
 /// Parses texts into a `Spec`; mistakes are collected.
 pub fn parse(sources: &[Source], outside: &mut dyn Outside, diagnostics: &mut Diagnostics) -> Spec {
+    parse_told(sources, outside, diagnostics, &mut |_, _| {})
+}
+
+/// The same, telling `told` every directive: its place and its words.
+fn parse_told(
+    sources: &[Source],
+    outside: &mut dyn Outside,
+    diagnostics: &mut Diagnostics,
+    told: &mut dyn FnMut(&Place, &[Word]),
+) -> Spec {
     let mut spec = Spec::default();
-    let mut reader = Reader::new(&mut spec, outside, diagnostics);
+    let mut reader = Reader::new(&mut spec, outside, diagnostics, told);
     for source in sources {
         let before = reader.diagnostics.count(Level::Alert);
         for line in source.lines() {

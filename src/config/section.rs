@@ -123,17 +123,19 @@ pub struct Reader<'a> {
     pub outside: &'a mut dyn Outside,
     /// Where messages go.
     pub diagnostics: &'a mut Diagnostics,
+    told: &'a mut dyn FnMut(&Place, &[Word]),
     section: Sections,
 }
 
 impl<'a> Reader<'a> {
-    /// Starts before the first section line.
+    /// Starts before the first section line; `told` hears every directive before it is read.
     pub fn new(
         spec: &'a mut Spec,
         outside: &'a mut dyn Outside,
         diagnostics: &'a mut Diagnostics,
+        told: &'a mut dyn FnMut(&Place, &[Word]),
     ) -> Reader<'a> {
-        Reader { spec, outside, diagnostics, section: Sections::NONE }
+        Reader { spec, outside, diagnostics, told, section: Sections::NONE }
     }
 
     /// Splits a line into words and reads it; its mistakes are collected.
@@ -163,7 +165,11 @@ impl<'a> Reader<'a> {
     pub fn line(&mut self, place: &Place, words: &[Word]) {
         // An empty word ends a line for nearly all of HAProxy's parsers.
         let end = words.iter().position(Word::is_empty).unwrap_or(words.len());
-        if let Err(diagnostic) = self.read(place, &words[..end]) {
+        let words = &words[..end];
+        if !words.is_empty() {
+            (self.told)(place, words);
+        }
+        if let Err(diagnostic) = self.read(place, words) {
             self.diagnostics.push(diagnostic);
         }
     }

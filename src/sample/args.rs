@@ -63,6 +63,21 @@ impl ArgType {
     }
 }
 
+/// An argument list as usage lines have it: `(integer,string[,integer])`; empty when there are none.
+pub fn signature(types: &[ArgType], required: usize) -> String {
+    if types.is_empty() {
+        return String::new();
+    }
+    let words: Vec<&str> = types.iter().map(|kind| kind.word()).collect();
+    let (must, may) = words.split_at(required.min(words.len()));
+    let (must, may) = (must.join(","), may.join(","));
+    match (must.is_empty(), may.is_empty()) {
+        (_, true) => format!("({must})"),
+        (true, _) => format!("([{may}])"),
+        _ => format!("({must}[,{may}])"),
+    }
+}
+
 /// An argument that was given; names are resolved when the `World` is built.
 #[derive(Debug, Clone)]
 pub enum Argument {

@@ -78,6 +78,32 @@ pub enum Place {
 }
 
 impl Place {
+    /// Every place, in the order of the strings above.
+    pub const ALL: [Place; 22] = [
+        Place::Connection,
+        Place::Session,
+        Place::FrontendContent,
+        Place::FrontendRequest,
+        Place::FrontendBody,
+        Place::Switch,
+        Place::BackendContent,
+        Place::BackendRequest,
+        Place::BackendBody,
+        Place::UseServer,
+        Place::Connect,
+        Place::BackendResponseContent,
+        Place::BackendResponse,
+        Place::BackendResponseBody,
+        Place::StoreResponse,
+        Place::FrontendResponseContent,
+        Place::FrontendResponse,
+        Place::FrontendResponseBody,
+        Place::Log,
+        Place::Check,
+        Place::Configuration,
+        Place::Cli,
+    ];
+
     /// How HAProxy names the place in warnings.
     pub fn word(self) -> &'static str {
         match self {

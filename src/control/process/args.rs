@@ -4,6 +4,7 @@
 //! and only their beginning counts, so they are first rewritten into long options, which clap then takes
 //! apart. Out: [`Args`], or why the words make no sense.
 
+use super::keywords::Class;
 use crate::version;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::ffi::{OsStr, OsString};
@@ -18,6 +19,10 @@ pub struct Args {
     pub files: Vec<PathBuf>,
     /// `-c`.
     pub check: bool,
+    /// `-dC`: print the configuration as it was understood.
+    pub show_configuration: bool,
+    /// `-dK`: print the names of these classes.
+    pub show_keywords: Vec<Class>,
     /// `-D`.
     pub daemon: bool,
     /// `-W` or `-Ws`.
@@ -116,6 +121,7 @@ pub fn usage(program: &str) -> String {
         let word = match option.takes {
             Takes::Nothing => format!("-{}", option.word),
             Takes::Suffix => format!("-{}[<byte>]", option.word),
+            Takes::Classes => format!("-{}<class>[,...]", option.word),
             Takes::Value(name) => format!("-{} <{name}>", option.word),
             Takes::Pids => format!("-{} [<pid>...]", option.word),
         };
@@ -131,6 +137,8 @@ enum Takes {
     Nothing,
     /// Something glued to the word itself.
     Suffix,
+    /// Names of classes, glued to the word itself.
+    Classes,
     Value(&'static str),
     /// Every following word that has no dash.
     Pids,
@@ -189,6 +197,13 @@ const OPTIONS: &[Opt] = &[
         takes: Takes::Pids,
         doc: "replaces processes, which stop at once",
     },
+    flag("dC", "show-configuration", "shows the configuration as it was understood, and exits"),
+    Opt {
+        word: "dK",
+        long: "show-keywords",
+        takes: Takes::Classes,
+        doc: "shows the names of a class that this program knows; help lists the classes",
+    },
     flag("dW", "zero-warning", "takes a warning for an error"),
     flag("dr", "tolerate-resolution", "starts even if servers' names do not resolve"),
     flag("dV", "no-server-verify", "does not verify servers' certificates"),
@@ -232,6 +247,10 @@ fn rewrite(mut words: impl Iterator<Item = OsString>) -> Result<Rewritten, Refus
                 }));
             }
             Takes::Nothing | Takes::Suffix => out.push(long(option.long)),
+            Takes::Classes => {
+                let classes = word.as_bytes().get(1 + option.word.len()..).unwrap_or_default();
+                out.push(glued(option.long, OsStr::from_bytes(classes)));
+            }
             Takes::Value(name) => {
                 let value = words.next().ok_or_else(|| missing(option, name))?;
                 out.push(glued(option.long, &value));
@@ -297,7 +316,7 @@ fn command() -> Command {
     for option in OPTIONS {
         let arg = Arg::new(option.long).long(option.long);
         command = command.arg(match option.takes {
-            Takes::Value(_) => {
+            Takes::Value(_) | Takes::Classes => {
                 arg.action(ArgAction::Append).value_parser(clap::value_parser!(OsString))
             }
             Takes::Nothing | Takes::Suffix | Takes::Pids => arg.action(ArgAction::Count),
@@ -317,6 +336,7 @@ fn collect(matches: &ArgMatches) -> Result<Args, Refusal> {
     let mut args = Args {
         files: all(matches, "file").map(PathBuf::from).collect(),
         check: on("check"),
+        show_configuration: on("show-configuration"),
         daemon: on("daemon"),
         master_worker: on("master-worker") || on("notify-systemd"),
         notify_systemd: on("notify-systemd"),
@@ -348,12 +368,27 @@ fn collect(matches: &ArgMatches) -> Result<Args, Refusal> {
     let signal_word = if args.terminate_old { "st" } else { "sf" };
     args.old_pids =
         all(matches, "pid").map(|word| pid(signal_word, word)).collect::<Result<_, _>>()?;
+    for list in all(matches, "show-keywords") {
+        classes(&list.to_string_lossy(), &mut args);
+    }
     if all(matches, "sockets-from").count() > 1 {
         args.warnings.push("-x option already set, overwriting the value".to_owned());
     }
     match args.files.is_empty() {
         true => Err(Refusal { alert: None, usage: true }),
         false => Ok(args),
+    }
+}
+
+/// The classes of one `-dK`; none asks which there are.
+fn classes(list: &str, args: &mut Args) {
+    for word in list.split(',') {
+        match Class::of(word) {
+            Some(class) => args.show_keywords.push(class),
+            None => args.warnings.push(format!(
+                "-dK option: unknown class '{word}' is ignored; -dKhelp lists the classes"
+            )),
+        }
     }
 }
 
@@ -422,7 +457,7 @@ mod tests {
     #[test]
     fn every_option_is_understood() {
         for option in OPTIONS.iter().filter(|option| option.word != "v") {
-            let glued = matches!(option.takes, Takes::Nothing | Takes::Suffix);
+            let glued = !matches!(option.takes, Takes::Value(_) | Takes::Pids);
             let value = if glued { "" } else { "7" };
             run(&format!("-f a.cfg -{} {value}", option.word));
         }
@@ -441,6 +476,13 @@ mod tests {
         let args = run("-file a -dM42 -dbx -Wx -checking");
         assert!(args.poison_memory && args.foreground && args.master_worker && args.check);
         assert!(!args.notify_systemd && !args.debug);
+    }
+
+    #[test]
+    fn classes_of_names_are_glued_to_their_option() {
+        let args = run("-f a -dKcfg,smp -dK -dKnone -dC");
+        assert_eq!(args.show_keywords, [Class::Configuration, Class::Fetches, Class::Help]);
+        assert!(args.show_configuration && args.warnings[0].contains("'none'"));
     }
 
     #[test]

@@ -4,11 +4,11 @@
 //! said on the terminal. Manual: management.txt 3.
 
 use super::args::Args;
-use super::{console, limits};
+use super::{console, keywords, limits};
 use crate::config::compile::Purpose;
 use crate::config::diagnostic::{Diagnostics, Level};
 use crate::config::outside::{Outside, RealOutside, Sockets};
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, understood};
 use crate::state::world::World;
 use std::io::Write;
 use std::path::Path;
@@ -31,6 +31,8 @@ pub fn check(args: &Args, outside: &mut dyn Outside) -> i32 {
             let _ = writeln!(std::io::stdout().lock(), "{text}");
         }
     };
+    // Nobody can be told that stdout is closed.
+    let _ = write!(std::io::stdout().lock(), "{}", keywords::listing(&args.show_keywords));
     if !listens(&loaded.world) {
         print("Configuration file has no error but will not start (no listener) => exit(2).");
         return 2;
@@ -40,6 +42,18 @@ pub fn check(args: &Args, outside: &mut dyn Outside) -> i32 {
     }
     print("Configuration file is valid");
     0
+}
+
+/// What `-dC` gives: the exit status. The configuration goes to stdout as it was understood, what is wrong
+/// with it to stderr.
+pub fn show(args: &Args, outside: &mut dyn Outside) -> i32 {
+    let loaded = config::load(&args.files, outside, None, purpose(false));
+    console::show(&loaded.diagnostics, &loaded.sources);
+    let mut again = Diagnostics::default();
+    let understood = understood::understand(&loaded.sources, outside, &mut again);
+    // Nobody can be told that stdout is closed.
+    let _ = write!(std::io::stdout().lock(), "{understood}");
+    i32::from(loaded.world.is_none())
 }
 
 /// A configuration without mistakes.

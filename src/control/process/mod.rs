@@ -7,6 +7,7 @@ pub mod args;
 pub mod channel;
 pub mod console;
 pub mod handover;
+pub mod keywords;
 pub mod limits;
 pub mod load;
 pub mod master;
@@ -87,6 +88,9 @@ fn start(args: &Args) -> i32 {
         return 1;
     }
     let mut outside = load::outside(args, Sockets::default());
+    if args.show_configuration {
+        return load::show(args, &mut outside);
+    }
     if args.check {
         return load::check(args, &mut outside);
     }
@@ -101,6 +105,7 @@ fn start(args: &Args) -> i32 {
         outside.give_up();
         return 1;
     };
+    print(&keywords::listing(&args.show_keywords));
     let sockets = outside.keep();
     if args.master_worker || world.global.spec.master_worker {
         return master::run(args, world, bundle, sockets);

@@ -32,6 +32,9 @@ fn compression(line: &mut Line<'_>) -> Parsed {
     }
 }
 
+/// What may stand behind `filter`.
+pub const FILTERS: &[&str] = &["cache", "compression", "fcgi-app", "spoe", "trace"];
+
 fn filter(line: &mut Line<'_>) -> Parsed {
     let Some(word) = line.word() else {
         let (kind, name) = (line.proxy().kind.word(), line.proxy().name.clone());

@@ -135,10 +135,13 @@ fn layer4(line: &mut ActionLine<'_, '_>) -> Read {
     )))
 }
 
+/// What `use-service` knows without Lua.
+pub const SERVICES: &[&str] = &["prometheus-exporter"];
+
 fn service(line: &mut ActionLine<'_, '_>) -> Read {
     match (!line.at_condition()).then(|| line.word()).flatten() {
         None => Err(refuse(line, "'use-service' expects a service name.")),
-        Some(name) if *name == *"prometheus-exporter" || name.bytes().starts_with(b"lua.") => {
+        Some(name) if SERVICES.contains(&&*name.str()) || name.bytes().starts_with(b"lua.") => {
             not_built()
         }
         Some(name) => Err(refuse(line, format!("'{name}' unknown service name."))),
