@@ -12,6 +12,7 @@ mod checks;
 mod cli;
 mod config;
 mod endings;
+mod error_pages;
 mod hostile;
 mod http1;
 mod limits;

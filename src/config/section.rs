@@ -260,7 +260,9 @@ impl<'a> Reader<'a> {
             return words.end(name);
         }
         let named = opening.named(section, &mut words);
-        self.spec.note_planned(name, place);
+        if section != Sections::HTTP_ERRORS {
+            self.spec.note_planned(name, place);
+        }
         named
     }
 }

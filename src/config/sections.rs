@@ -273,13 +273,6 @@ fn identity(line: &mut Line<'_>) -> Parsed {
     Err(line.alert(format!("cannot find {kind} id for '{name}' (0:Success)")))
 }
 
-fn errorfile(line: &mut Line<'_>) -> Parsed {
-    let (Some(code), Some(path)) = (line.word(), line.word()) else {
-        return Err(line.alert("errorfile: expects <status_code> and <file> as arguments."));
-    };
-    crate::flow::response::errors::check_file(line, "errorfile", &code.str(), &path.str())
-}
-
 fn megabytes(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str()).unwrap_or_default();
     line.end()?;
@@ -490,15 +483,6 @@ pub const PART: Part = Part {
             examples: &["user root"],
             parse: identity,
             ..PROGRAM
-        },
-        Keyword {
-            name: "errorfile",
-            sections: Sections::HTTP_ERRORS,
-            args: "<code> <file>",
-            doc: "The page of a status.",
-            examples: &["errorfile 503 /dev/null"],
-            parse: errorfile,
-            ..USERLIST
         },
         Keyword {
             name: "description",

@@ -17,7 +17,7 @@ use crate::flow::balance::BalanceSpec;
 use crate::flow::http::options::HttpSpec;
 pub use crate::flow::listener::bind::BindSpec;
 use crate::flow::log::LogSpec;
-use crate::flow::response::error_page::ErrorPagesSpec;
+use crate::flow::response::error_page::{ErrorPagesSpec, ErrorSectionSpec};
 use crate::flow::rules::RulesSpec;
 use crate::flow::server::options::ServerOptionsSpec;
 pub use crate::flow::server::options::ServerSpec;
@@ -37,6 +37,8 @@ pub struct Spec {
     pub proxies: Vec<ProxySpec>,
     /// The other sections that were opened.
     pub sections: Vec<NamedSection>,
+    /// What `http-errors` sections hold.
+    pub error_sections: Vec<ErrorSectionSpec>,
     /// Uses of names whose effect is not built yet.
     pub planned: Vec<PlannedUse>,
     /// Names in use that have no effect here.
@@ -52,6 +54,7 @@ impl Default for Spec {
             defaults: ProxySpec::defaults(String::new(), start),
             proxies: Vec::new(),
             sections: Vec::new(),
+            error_sections: Vec::new(),
             planned: Vec::new(),
             no_effect: BTreeSet::new(),
         }

@@ -128,6 +128,14 @@ impl Purpose {
             (false, true) => Place::FrontendResponse,
             (false, false) => Place::BackendResponse,
         };
+        if set == RuleSets::HTTP_ERROR {
+            return Purpose {
+                directive: "http-error",
+                http: owner.mode == Mode::Http,
+                places: vec![Place::FrontendRequest, Place::BackendRequest],
+                options: Options::HTTP,
+            };
+        }
         Purpose {
             directive: if request { "http-request" } else { "http-response" },
             http: owner.mode == Mode::Http,

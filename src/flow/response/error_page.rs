@@ -6,38 +6,114 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{Line, Parsed, parse_lenient};
+use crate::config::args::{Line, Parsed, parse_lenient, parse_number};
+use crate::config::compile::Compiler;
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
+use crate::flow::http::h1::head::{self, Limits};
+use crate::flow::http::message::Message;
+use crate::flow::rules::reply::Reply;
 
 /// Statuses that have a page.
 pub const STATUSES: &[u16] =
     &[200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 425, 429, 500, 501, 502, 503, 504];
 
-/// `errorfile` lines as written, with the files' contents.
+/// What a proxy says about its pages, in its order: the last word counts.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ErrorPagesSpec {
-    /// Status to path and content.
-    pub files: BTreeMap<u16, (String, Arc<[u8]>)>,
+    /// `errorfile`, `errorloc`, `http-error`, `errorfiles`
+    pub lines: Vec<ErrorLine>,
+}
+
+/// One line about pages.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ErrorLine {
+    /// The answer for one status.
+    Answer(Arc<Reply>),
+    /// The pages of an `http-errors` section.
+    Section {
+        /// Its name.
+        name: String,
+        /// The statuses that were asked for; all it has when there are none.
+        statuses: Vec<u16>,
+        /// Where it is asked for.
+        place: Place,
+    },
+}
+
+/// An `http-errors` section.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ErrorSectionSpec {
+    /// Its name.
+    pub name: String,
+    /// Status to page.
+    pub pages: BTreeMap<u16, Arc<[u8]>>,
 }
 
 /// Pages of a running proxy.
 #[derive(Debug, Default)]
 pub struct ErrorPages {
-    pages: BTreeMap<u16, Arc<[u8]>>,
+    pages: BTreeMap<u16, Arc<Reply>>,
 }
 
 impl ErrorPagesSpec {
     /// The pages of a running proxy.
-    pub fn compile(&self) -> ErrorPages {
-        let pages = self.files.iter().map(|(status, (_, content))| (*status, content.clone()));
-        ErrorPages { pages: pages.collect() }
+    pub fn compile(&self, proxy: &str, compiler: &mut Compiler<'_>) -> ErrorPages {
+        let mut pages = BTreeMap::new();
+        for line in &self.lines {
+            match line {
+                ErrorLine::Answer(answer) if answer.is_default_page() => {
+                    pages.remove(&answer.status);
+                }
+                ErrorLine::Answer(answer) => {
+                    pages.insert(answer.status, answer.clone());
+                }
+                ErrorLine::Section { name, statuses, place } => {
+                    let found = compiler.spec.error_sections.iter().find(|s| s.name == *name);
+                    let Some(section) = found else { continue };
+                    for status in statuses.iter().filter(|s| !section.pages.contains_key(s)) {
+                        compiler.diagnostics.push(Diagnostic::warning(
+                            Some(place),
+                            format!(
+                                "config: proxy '{proxy}' : status '{status}' not declared in http-errors section '{name}' (at {place})."
+                            ),
+                        ));
+                    }
+                    let wanted = |s: &u16| statuses.is_empty() || statuses.contains(s);
+                    let found = section.pages.iter().filter(|(s, _)| wanted(s));
+                    pages.extend(found.map(|(s, p)| (*s, Arc::new(Reply::page(*s, p.clone())))));
+                }
+            }
+        }
+        ErrorPages { pages }
     }
 }
 
 impl ErrorPages {
-    /// The operator's page: a whole response, sent as it stands.
-    pub fn get(&self, status: u16) -> Option<&Arc<[u8]>> {
+    /// The operator's answer.
+    pub fn get(&self, status: u16) -> Option<&Arc<Reply>> {
         self.pages.get(&status)
+    }
+}
+
+/// Whether an operator's file can be sent: nothing at all, or a whole response whose length, if it says
+/// one, is right.
+pub fn is_page(page: &[u8]) -> bool {
+    let limits = Limits { fields: 101, accept_invalid: true };
+    let mut message = Message::default();
+    let Some(length) = head::length(page, 0) else { return page.is_empty() };
+    if head::parse_response(page.get(..length).unwrap_or_default(), limits, &mut message).is_err() {
+        return false;
+    }
+    let body = page.len() - length;
+    match message.status {
+        100 | 102..=199 => false,
+        204 | 304 => body == 0,
+        _ if message.has(b"transfer-encoding") => false,
+        _ => match message.get(b"content-length") {
+            Some(said) => parse_number(said) == Some(body),
+            None => true,
+        },
     }
 }
 
@@ -164,21 +240,39 @@ pub fn built_in(status: u16) -> (String, String) {
     (format!("{status} {title}"), text.to_owned())
 }
 
-fn errorfile(line: &mut Line<'_>) -> Parsed {
+/// The status and the content of `errorfile` (`keyword`), read and checked.
+pub fn read_errorfile(line: &mut Line<'_>, keyword: &str) -> Result<(u16, Arc<[u8]>), Diagnostic> {
     let (Some(code), Some(path)) = (line.word(), line.word()) else {
-        return Err(line.alert("errorfile : expects <status_code> and <file> as arguments."));
+        return Err(
+            line.alert(format!("{keyword} : expects <status_code> and <file> as arguments."))
+        );
     };
     let path = path.str().into_owned();
-    line.end()?;
+    let status = read_status(line, keyword, code.bytes())?;
     let content = line
         .outside
         .read_file(Path::new(&path))
-        .map_err(|_| line.alert(format!("errorfile : error opening file '{path}'.")))?;
-    let number = parse_lenient(code.bytes());
-    let Some(status) = u16::try_from(number).ok().filter(|s| STATUSES.contains(s)) else {
-        return Err(line.alert(format!("errorfile : status code '{number}' not handled.")));
-    };
-    line.proxy().error_pages.files.insert(status, (path, content));
+        .map_err(|_| line.alert(format!("{keyword} : error opening file '{path}'.")))?;
+    if !is_page(&content) {
+        return Err(line.alert(format!(
+            "{keyword} : unable to convert custom error message file '{path}' in HTX."
+        )));
+    }
+    Ok((status, content))
+}
+
+/// A status whose page can be replaced.
+pub fn read_status(line: &Line<'_>, keyword: &str, code: &[u8]) -> Result<u16, Diagnostic> {
+    let number = parse_lenient(code);
+    let status = u16::try_from(number).ok().filter(|s| STATUSES.contains(s));
+    status.ok_or_else(|| line.alert(format!("{keyword} : status code '{number}' not handled.")))
+}
+
+fn errorfile(line: &mut Line<'_>) -> Parsed {
+    let (status, content) = read_errorfile(line, "errorfile")?;
+    line.end()?;
+    let answer = Arc::new(Reply::page(status, content));
+    line.proxy().error_pages.lines.push(ErrorLine::Answer(answer));
     Ok(())
 }
 

@@ -1,107 +1,99 @@
 //! Pages and answers for errors, beside `errorfile` (manual 4.2): `errorfiles`, `errorloc`,
-//! `http-error`; and the unique id, `email-alert` and `option originalto`, which end in headers or
+//! `http-error`, `http-errors` sections; and the unique id, `email-alert` and `option originalto`, which end in headers or
 //! mails.
 
-use std::path::Path;
+use std::sync::Arc;
 
-use crate::catalog::{Keyword, Part};
-use crate::config::args::{Line, Parsed, parse_lenient};
-use crate::config::diagnostic::Diagnostic;
+use crate::catalog::{ActionRow, Keyword, Part, Status};
+use crate::config::args::{Line, Parsed};
 use crate::config::section::Sections;
-
-/// Statuses whose page can be replaced.
-const STATUSES: &[i64] =
-    &[200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 425, 429, 500, 501, 502, 503, 504];
-
-fn status(line: &Line<'_>, keyword: &str, code: &str) -> Result<i64, Diagnostic> {
-    let status = parse_lenient(code.as_bytes());
-    if STATUSES.contains(&status) {
-        return Ok(status);
-    }
-    Err(line.alert(format!("{keyword} : status code '{status}' not handled.")))
-}
-
-/// Checks a status and a file with the answer for it.
-pub fn check_file(line: &mut Line<'_>, keyword: &str, code: &str, path: &str) -> Parsed {
-    let found = line.outside.read_file(Path::new(path));
-    if found.is_err() {
-        return Err(line.alert(format!("{keyword} : error opening file '{path}'.")));
-    }
-    status(line, keyword, code).map(drop)
-}
+use crate::flow::response::error_page::{self, ErrorLine, ErrorSectionSpec, STATUSES};
+use crate::flow::rules::reply::{self, Reply};
+use crate::flow::rules::{self, RuleSets};
 
 fn errorloc(line: &mut Line<'_>) -> Parsed {
     let keyword = line.keyword.name;
-    let (Some(code), Some(_)) = (line.word(), line.word()) else {
+    let (Some(code), Some(url)) = (line.word(), line.word()) else {
         return Err(
             line.alert(format!("{keyword} : expects <status_code> and <url> as arguments."))
         );
     };
-    status(line, keyword, &code.str()).map(drop)
+    let status = error_page::read_status(line, keyword, code.bytes())?;
+    let start = match keyword {
+        "errorloc303" => "HTTP/1.1 303 See Other",
+        _ => "HTTP/1.1 302 Found",
+    };
+    let head = "cache-control: no-cache\r\ncontent-length: 0\r\nlocation: ";
+    let mut page = format!("{start}\r\n{head}").into_bytes();
+    page.extend_from_slice(url.bytes());
+    page.extend_from_slice(b"\r\n\r\n");
+    let answer = Arc::new(Reply::page(status, page.into()));
+    line.proxy().error_pages.lines.push(ErrorLine::Answer(answer));
+    Ok(())
 }
 
 fn errorfiles(line: &mut Line<'_>) -> Parsed {
     let name = line.required("errorfiles : expects <name> as argument.")?.str().into_owned();
     let place = line.words.place.clone();
+    let mut statuses = Vec::new();
     while let Some(code) = line.word() {
-        status(line, "errorfiles", &code.str())?;
+        statuses.push(error_page::read_status(line, "errorfiles", code.bytes())?);
     }
-    line.proxy().references.error_sections.push((name, place));
+    let proxy = line.proxy();
+    proxy.references.error_sections.push((name.clone(), place.clone()));
+    proxy.error_pages.lines.push(ErrorLine::Section { name, statuses, place });
     Ok(())
 }
 
+/// `errorfile` of an `http-errors` section.
+fn section_errorfile(line: &mut Line<'_>) -> Parsed {
+    let (status, page) = error_page::read_errorfile(line, "errorfile")?;
+    let name = line.spec.sections.last().map(|s| s.name.clone()).unwrap_or_default();
+    let sections = &mut line.spec.error_sections;
+    let at = sections.iter().position(|s| s.name == name).unwrap_or(sections.len());
+    if at == sections.len() {
+        sections.push(ErrorSectionSpec { name, ..ErrorSectionSpec::default() });
+    }
+    if let Some(section) = sections.get_mut(at) {
+        section.pages.insert(status, page);
+    }
+    Ok(())
+}
+
+/// What `http-error` reads its reply as.
+const HTTP_ERROR: ActionRow = ActionRow {
+    name: "http-error",
+    rule_sets: RuleSets::HTTP_ERROR,
+    args: "",
+    doc: "",
+    examples: &[],
+    status: Status::Works,
+    parse: |line| Err(line.rule_error("is no rule")),
+};
+
 fn http_error(line: &mut Line<'_>) -> Parsed {
-    let fails = |line: &Line<'_>, text: &str| Err(line.alert(format!("http-error : {text}")));
-    if line.is_empty() {
-        return fails(line, "expects at least a <status> as arguments.");
+    let reply = (None, RuleSets::HTTP_ERROR, &HTTP_ERROR);
+    let reply = rules::read_arguments(line, reply, "in", |line| reply::read(line, 0))?;
+    let status = reply.status;
+    if status == 0 {
+        return Err(line.alert("http-error : expects at least a <status> as arguments."));
     }
-    let mut payload = false;
-    let mut content_type = false;
-    while let Some(word) = line.word() {
-        let option = word.str();
-        let what = match &*option {
-            "status" => "<status_code>",
-            "content-type" => "<ctype>",
-            "errorfiles" => "<name>",
-            "errorfile" | "file" | "lf-file" => "<file>",
-            "string" => "<str>",
-            "lf-string" => "<fmt>",
-            "hdr" => "<name> and <value>",
-            "default-errorfiles" => continue,
-            other => return fails(line, &format!("unknown keyword '{other}'.")),
-        };
-        let Some(value) = line.word() else {
-            return fails(line, &format!("'{option}' expects {what} as argument"));
-        };
-        let value = value.str().into_owned();
-        match &*option {
-            "status" => {
-                let code = parse_lenient(value.as_bytes());
-                if !(200..=599).contains(&code) {
-                    return fails(line, &format!("Unexpected status code '{value}'."));
-                }
-            }
-            "content-type" => content_type = true,
-            "errorfile" | "file" | "lf-file" => {
-                payload |= option != "errorfile";
-                if line.outside.read_file(Path::new(&value)).is_err() {
-                    return fails(line, &format!("error opening file '{value}'."));
-                }
-            }
-            "string" | "lf-string" => payload = true,
-            "hdr" => {
-                line.word();
-            }
-            "errorfiles" => {
-                let place = line.words.place.clone();
-                line.proxy().references.error_sections.push((value, place));
-            }
-            _ => {}
+    if !STATUSES.contains(&status) {
+        return Err(line.alert(format!("http-error: status code '{status}' not handled.")));
+    }
+    if let Some(word) = line.word() {
+        return Err(line.alert(format!("http-error : unknown keyword '{word}'.")));
+    }
+    let place = line.words.place.clone();
+    let answer = match reply.section() {
+        Some(name) => {
+            let section = (name.to_owned(), place.clone());
+            line.proxy().references.error_sections.push(section);
+            ErrorLine::Section { name: name.to_owned(), statuses: vec![status], place }
         }
-    }
-    if payload && !content_type {
-        return fails(line, "a content type must be defined when non-empty payload is configured.");
-    }
+        None => ErrorLine::Answer(Arc::new(reply)),
+    };
+    line.proxy().error_pages.lines.push(answer);
     Ok(())
 }
 
@@ -204,11 +196,22 @@ pub const PART: Part = Part {
             ..PROXY
         },
         Keyword {
+            name: "errorfile",
+            sections: Sections::HTTP_ERRORS,
+            args: "<code> <file>",
+            doc: "The page of a status.",
+            examples: &["errorfile 503 /dev/null"],
+            status: Status::Works,
+            parse: section_errorfile,
+            ..Keyword::NEW
+        },
+        Keyword {
             name: "errorfiles",
             args: "<section> [<code>...]",
             doc: "Takes error pages from an http-errors section.",
             examples: &["errorfiles site"],
             parse: errorfiles,
+            status: Status::Works,
             ..PROXY
         },
         Keyword {
@@ -217,6 +220,7 @@ pub const PART: Part = Part {
             doc: "Redirects (302) instead of an error page.",
             examples: &["errorloc 503 http://127.0.0.1/sorry"],
             parse: errorloc,
+            status: Status::Works,
             ..PROXY
         },
         Keyword {
@@ -225,6 +229,7 @@ pub const PART: Part = Part {
             doc: "Redirects (302) instead of an error page.",
             examples: &["errorloc302 503 http://127.0.0.1/sorry"],
             parse: errorloc,
+            status: Status::Works,
             ..PROXY
         },
         Keyword {
@@ -233,6 +238,7 @@ pub const PART: Part = Part {
             doc: "Redirects (303) instead of an error page.",
             examples: &["errorloc303 503 http://127.0.0.1/sorry"],
             parse: errorloc,
+            status: Status::Works,
             ..PROXY
         },
         Keyword {
@@ -241,6 +247,7 @@ pub const PART: Part = Part {
             doc: "The answer for a status.",
             examples: &["http-error status 503 content-type text/plain string Sorry"],
             parse: http_error,
+            status: Status::Works,
             ..PROXY
         },
         Keyword {

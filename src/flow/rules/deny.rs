@@ -1,7 +1,10 @@
 //! Actions that end a request or a rule set: `allow`, `deny`, `tarpit`, `reject`, `silent-drop`
 //! (manual 4.2 "http-request").
 
+use std::sync::Arc;
+
 use crate::catalog::{ActionRow, Keyword, Part, Status};
+use crate::config::compile::Compiler;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 use crate::flow::phase::Phase;
@@ -34,6 +37,21 @@ impl Action for Refuse {
     }
 }
 
+/// The same as written.
+#[derive(Debug)]
+struct RefuseSpec {
+    proxy: String,
+    reply: Reply,
+    verdict: Verdict,
+}
+
+impl ActionSpec for RefuseSpec {
+    fn compile(&self, compiler: &mut Compiler<'_>) -> Result<Arc<dyn Action>, Diagnostic> {
+        let reply = self.reply.compile(&self.proxy, compiler)?;
+        Ok(Arc::new(Refuse { reply, verdict: self.verdict }))
+    }
+}
+
 /// Reads what follows `deny` and `tarpit`. Nothing, or `deny_status` alone, means the proxy's page;
 /// otherwise it is a reply.
 fn refuse(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
@@ -56,11 +74,12 @@ fn refuse(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnost
         return Ok(Box::new(Decide(page)));
     }
     let reply = reply::read(line, status)?;
+    let proxy = line.proxy.name.clone();
     Ok(match (reply.is_default_page(), tarpit) {
         (true, true) => Box::new(Decide(Verdict::Tarpit(reply.status))),
         (true, false) => Box::new(Decide(Verdict::Deny(reply.status))),
-        (false, true) => Box::new(Refuse { reply, verdict: Verdict::TarpitRefused }),
-        (false, false) => Box::new(Refuse { reply, verdict: Verdict::Refused }),
+        (false, true) => Box::new(RefuseSpec { proxy, reply, verdict: Verdict::TarpitRefused }),
+        (false, false) => Box::new(RefuseSpec { proxy, reply, verdict: Verdict::Refused }),
     })
 }
 

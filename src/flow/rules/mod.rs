@@ -52,6 +52,8 @@ impl RuleSets {
     pub const HTTP_RESPONSE: RuleSets = RuleSets(1 << 5);
     /// `http-after-response`
     pub const HTTP_AFTER_RESPONSE: RuleSets = RuleSets(1 << 6);
+    /// No rule set: `http-error`, whose reply is written as a rule's.
+    pub const HTTP_ERROR: RuleSets = RuleSets(1 << 7);
 
     /// The directive that adds to a rule set.
     pub const NAMES: &[(&str, RuleSets)] = &[
@@ -174,6 +176,59 @@ impl DerefMut for ActionLine<'_, '_> {
     }
 }
 
+/// What reading an action has found besides the action.
+struct Findings<'a> {
+    words: Words<'a>,
+    planned: Vec<String>,
+    captures: capture::CapturesSpec,
+    references: Vec<Reference>,
+    caches: Vec<String>,
+}
+
+/// Reads arguments of a line as an action's; what they name is noted for the proxy. `within` says where
+/// a name stands that leads nowhere.
+pub fn read_arguments<T>(
+    line: &mut Line<'_>,
+    (bracket, rule_set, row): (Option<String>, RuleSets, &'static catalog::ActionRow),
+    within: &'static str,
+    read: impl FnOnce(&mut ActionLine<'_, '_>) -> Result<T, Diagnostic>,
+) -> Result<T, Diagnostic> {
+    let proxy = line.proxy();
+    let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
+    let captures = std::mem::take(&mut proxy.rules.captures);
+    let mut action_line = ActionLine {
+        words: line.words.clone(),
+        bracket,
+        rule_set,
+        row,
+        proxy: owner,
+        outside: line.outside,
+        diagnostics: line.diagnostics,
+        planned: Vec::new(),
+        captures,
+        references: Vec::new(),
+        caches: Vec::new(),
+    };
+    let value = read(&mut action_line)?;
+    let ActionLine { words, planned, captures, references, caches, .. } = action_line;
+    note(line, Findings { words, planned, captures, references, caches }, within);
+    Ok(value)
+}
+
+fn note<'a>(line: &mut Line<'a>, found: Findings<'a>, within: &'static str) {
+    let Findings { words, planned, captures, references, caches } = found;
+    line.words = words;
+    let place = line.words.place.clone();
+    for name in planned {
+        line.spec.note_planned(&name, &place);
+    }
+    let proxy = line.proxy();
+    proxy.rules.captures = captures;
+    let references = references.into_iter().map(|r| r.at(&place, "sample fetch keyword", within));
+    proxy.references.args.extend(references);
+    proxy.references.caches.extend(caches.into_iter().map(|name| (name, place.clone())));
+}
+
 impl ActionLine<'_, '_> {
     /// Whether the action's arguments are over: the end of the line or a condition.
     pub fn at_condition(&self) -> bool {
@@ -190,6 +245,9 @@ impl ActionLine<'_, '_> {
 
     /// HAProxy's message for a mistake in this rule.
     pub fn rule_error(&self, text: impl AsRef<str>) -> Diagnostic {
+        if self.rule_set == RuleSets::HTTP_ERROR {
+            return self.alert(format!("{} : {}", self.row.name, text.as_ref()));
+        }
         let RuleOwner { name, kind, .. } = &self.proxy;
         self.alert(format!(
             "error detected in {} '{name}' while parsing '{} {}' rule : {}.",
@@ -329,43 +387,17 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
     };
     let used = format!("{directive} {}", row.name);
     line.spec.note(&used, row.status, line.words.place);
-    let proxy = line.proxy();
-    let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
-    let captures = std::mem::take(&mut proxy.rules.captures);
-    let mut action_line = ActionLine {
-        words: line.words.clone(),
-        bracket,
-        rule_set: *set,
-        row,
-        proxy: owner,
-        outside: line.outside,
-        diagnostics: line.diagnostics,
-        planned: Vec::new(),
-        captures,
-        references: Vec::new(),
-        caches: Vec::new(),
+    let action_name = match &bracket {
+        Some(inner) => format!("{}({inner})", row.name.trim_end_matches("(*)")),
+        None => row.name.to_owned(),
     };
-    let action = (row.parse)(&mut action_line)?.into();
-    let action_name = action_line.name();
-    let planned = std::mem::take(&mut action_line.planned);
-    let captures = std::mem::take(&mut action_line.captures);
-    let references = std::mem::take(&mut action_line.references);
-    let caches = std::mem::take(&mut action_line.caches);
-    line.words = action_line.words;
-    line.proxy().rules.captures = captures;
-    let place = line.words.place.clone();
     let within = match *set {
         RuleSets::HTTP_REQUEST => "in http-request header format string in",
         RuleSets::HTTP_RESPONSE => "in http-response header format string in",
         _ => "in",
     };
-    let proxy = line.proxy();
-    let references = references.into_iter().map(|r| r.at(&place, "sample fetch keyword", within));
-    proxy.references.args.extend(references);
-    proxy.references.caches.extend(caches.into_iter().map(|name| (name, place.clone())));
-    for name in planned {
-        line.spec.note_planned(&name, line.words.place);
-    }
+    let action = read_arguments(line, (bracket, *set, row), within, |line| (row.parse)(line))?;
+    let action = action.into();
     if let Some(word) = line.peek()
         && !(*word == *"if" || *word == *"unless")
     {

@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use crate::catalog::{ActionRow, Part, Status};
 use crate::config::args::parse_lenient;
+use crate::config::compile::Compiler;
 use crate::config::diagnostic::Diagnostic;
+use crate::config::section::Sections;
+use crate::config::spec::NamedSection;
 use crate::flow::http::message::Version;
 use crate::flow::log::format::LogFormat;
 use crate::flow::phase::Phase;
@@ -15,7 +18,7 @@ use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
 use crate::flow::session::{Stream, reply};
 
 /// A reply.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Reply {
     /// Its status.
     pub status: u16,
@@ -24,9 +27,11 @@ pub struct Reply {
     headers: Vec<(Vec<u8>, LogFormat)>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 enum Body {
     None,
+    /// The page that an `http-errors` section has for the status.
+    Section(String),
     /// The proxy's page for the status.
     DefaultPage,
     /// A whole response from a file.
@@ -37,17 +42,59 @@ enum Body {
 }
 
 impl Reply {
-    /// Fills in the stream's response and its body.
+    /// A whole response from a file, for this status.
+    pub fn page(status: u16, page: Arc<[u8]>) -> Reply {
+        Reply { status, content_type: None, body: Body::Page(page), headers: Vec::new() }
+    }
+
+    /// The `http-errors` section that its page is taken from.
+    pub fn section(&self) -> Option<&str> {
+        match &self.body {
+            Body::Section(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Takes the page from its section; one without a page for the status leaves an empty answer.
+    pub fn compile(&self, proxy: &str, compiler: &mut Compiler<'_>) -> Result<Reply, Diagnostic> {
+        let Some(name) = self.section() else { return Ok(self.clone()) };
+        let written = |s: &&NamedSection| s.section == Sections::HTTP_ERRORS && s.name == name;
+        if !compiler.spec.sections.iter().any(|s| written(&s)) {
+            return Err(Diagnostic::alert(
+                None,
+                format!(
+                    "Proxy '{proxy}': unknown http-errors section '{name}' referenced by an http reply ."
+                ),
+            ));
+        }
+        let section = compiler.spec.error_sections.iter().find(|s| s.name == name);
+        let page = section.and_then(|s| s.pages.get(&self.status));
+        if page.is_none() {
+            let status = self.status;
+            compiler.diagnostics.push(Diagnostic::warning(
+                None,
+                format!(
+                    "Proxy '{proxy}': status '{status}' referenced by an http reply not declared in http-errors section '{name}'."
+                ),
+            ));
+        }
+        let body = page.map_or(Body::None, |p| Body::Page(p.clone()));
+        Ok(Reply { body, ..self.clone() })
+    }
+
+    /// Fills in the stream's response and its body. The log shows the reply's status, whatever a page
+    /// says.
     pub fn fill_in(&self, stream: &mut Stream<'_>, phase: Phase) {
         stream.response.clear();
         stream.reply_body.clear();
+        stream.logged_status = self.status;
         match &self.body {
             Body::DefaultPage => return reply::error_page(stream, self.status),
             Body::Page(page) => {
                 reply::from_file(page, &mut stream.response, &mut stream.reply_body);
                 return;
             }
-            Body::None => {}
+            Body::None | Body::Section(_) => {}
             Body::Raw(bytes) => stream.reply_body.extend_from_slice(bytes),
             Body::Format(format) => format.with_text(stream, phase, |stream, text| {
                 stream.reply_body.extend_from_slice(text);
@@ -90,11 +137,25 @@ impl Action for Return {
     }
 }
 
+/// `return` as written.
+#[derive(Debug)]
+struct ReturnSpec {
+    reply: Reply,
+    proxy: String,
+}
+
+impl ActionSpec for ReturnSpec {
+    fn compile(&self, compiler: &mut Compiler<'_>) -> Result<Arc<dyn Action>, Diagnostic> {
+        Ok(Arc::new(Return(self.reply.compile(&self.proxy, compiler)?)))
+    }
+}
+
 /// A payload's words before they are checked against status and content type.
 #[derive(Debug)]
 enum Payload<'a> {
     Empty,
     DefaultPage,
+    Section(String),
     Page(Arc<[u8]>),
     Raw(Arc<[u8]>),
     Format(std::borrow::Cow<'a, [u8]>),
@@ -182,16 +243,20 @@ fn read_payload<'a>(line: &mut ActionLine<'a, '_>, name: &str) -> Result<Payload
         "default-errorfiles" => Payload::DefaultPage,
         "errorfiles" => {
             let section = argument(line, name, "<name>")?;
-            let section = String::from_utf8_lossy(section);
-            line.planned.push(format!("errorfiles {section}"));
-            Payload::DefaultPage
+            Payload::Section(String::from_utf8_lossy(section).into_owned())
         }
         "errorfile" => {
             let path = argument(line, name, "<fmt>")?;
             let path = String::from_utf8_lossy(path);
             let page = line.outside.read_file(Path::new(&*path));
-            let wrong = |_| line.rule_error(format!("error opening file '{path}'."));
-            Payload::Page(page.map_err(wrong)?)
+            let page =
+                page.map_err(|_| line.rule_error(format!("error opening file '{path}'.")))?;
+            if !error_page::is_page(&page) {
+                return Err(line.rule_error(format!(
+                    "unable to convert custom error message file '{path}' in HTX."
+                )));
+            }
+            Payload::Page(page)
         }
         "file" => Payload::Raw(read_file(line, name)?),
         "lf-file" => Payload::Format(read_file(line, name)?.to_vec().into()),
@@ -221,14 +286,17 @@ fn check(
             ignore_content_type(line, reply, "because neither errorfile nor payload defined.");
             Body::None
         }
-        Payload::DefaultPage => {
+        Payload::DefaultPage | Payload::Section(_) => {
             if !error_page::STATUSES.contains(&status) {
                 return Err(line.rule_error(format!(
                     "status code '{status}' not handled by default with '{name}' argument."
                 )));
             }
             ignore_for_page(line, reply);
-            Body::DefaultPage
+            match payload {
+                Payload::Section(name) => Body::Section(name),
+                _ => Body::DefaultPage,
+            }
         }
         Payload::Page(page) => {
             ignore_for_page(line, reply);
@@ -278,7 +346,8 @@ fn ignore_for_page(line: &mut ActionLine<'_, '_>, reply: &mut Reply) {
 }
 
 fn return_line(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
-    Ok(Box::new(Return(read(line, 200)?)))
+    let reply = read(line, 200)?;
+    Ok(Box::new(ReturnSpec { reply, proxy: line.proxy.name.clone() }))
 }
 
 /// The usage of a reply.

@@ -104,7 +104,7 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     if let Some(after) = request_rules(stream, client, frontend).await? {
         return Ok(after);
     }
-    let backend = choose_backend(stream)?;
+    let backend = choose_backend(stream).inspect_err(|_| stream.times.request = None)?;
     stream.backend = Some(backend);
     stream.show_target();
     let _counted = forward::BackendSession::begin(stream, backend);
@@ -381,9 +381,17 @@ pub async fn answer(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
 }
 
 async fn send_own(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
-    stream.status = stream.response.status;
+    stream.status = own_status(stream);
     after_response_rules(stream);
     send_reply(stream, client).await
+}
+
+/// The status of our own answer.
+fn own_status(stream: &mut Stream<'_>) -> u16 {
+    match std::mem::take(&mut stream.logged_status) {
+        0 => stream.response.status,
+        status => status,
+    }
 }
 
 /// Writes a reply; the connection lives on if the request's body is out of the way.
@@ -396,8 +404,18 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
         stream.bytes_in += length as u64;
     }
     client.input.take_if(|input| input.is_empty());
-    let keep_alive =
-        framing.keep_alive && at_hand.is_some() && !stream.session.thread.stopping.get();
+    if stream.response.is_empty() {
+        // An operator's page may be empty: nothing is said then.
+        return Ok(After::Close);
+    }
+    let counted = stream.response.counted_size();
+    let closing = stream.response.has_element(b"connection", b"close")
+        || !reply::is_delimited(&stream.response);
+    stream.response.remove(b"connection");
+    let keep_alive = framing.keep_alive
+        && !closing
+        && at_hand.is_some()
+        && !stream.session.thread.stopping.get();
     let bytes = reply::bytes(stream, keep_alive);
     let timeout = stream.frontend().and_then(|p| p.timeouts.client);
     let (_, mut writer) = client.socket.split();
@@ -408,7 +426,7 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
     }
     let chunked = stream.response.has(b"transfer-encoding");
     let body = if stream.request.method() == b"HEAD" { 0 } else { stream.reply_body.len() as u64 };
-    stream.bytes_out += stream.response.counted_size() + body + END + u64::from(chunked);
+    stream.bytes_out += counted + body + END + u64::from(chunked);
     if stream.request.is_empty() {
         // The page of a request that was never understood is counted with its connection header.
         stream.bytes_out += CLOSE_SIZE;
@@ -438,15 +456,10 @@ async fn conclude(stream: &mut Stream<'_>, client: &mut Client, ending: Ending) 
         stream.status = ending.status;
         return After::Close;
     }
-    if ending.answered {
-        stream.status = stream.response.status;
-    } else {
+    if !ending.answered {
         reply::error_page(stream, ending.status);
     }
-    if stream.status == 0 {
-        stream.status = ending.status;
-        return After::Close;
-    }
+    stream.status = own_status(stream);
     after_response_rules(stream);
     stream.framing.keep_alive &= ending.keep;
     match send_reply(stream, client).await {

@@ -335,6 +335,8 @@ pub struct Stream<'s> {
     pub outcome: Outcome,
     /// The status that the client was sent; 0 for none.
     pub status: u16,
+    /// The status of our own answer in logs and counters, where its page may say another; 0 for the page's.
+    pub logged_status: u16,
     /// Bytes received from the client.
     pub bytes_in: u64,
     /// Bytes sent to the client.
@@ -395,6 +397,7 @@ impl<'s> Stream<'s> {
             times: Times::new(start),
             outcome: Outcome::default(),
             status: 0,
+            logged_status: 0,
             bytes_in: 0,
             bytes_out: 0,
             retries: 0,

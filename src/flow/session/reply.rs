@@ -5,43 +5,40 @@ use crate::flow::http::h1::framing::Body;
 use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::message::{Message, Version};
+use crate::flow::phase::Phase;
 use crate::flow::response::error_page;
 use crate::flow::session::Stream;
 
-/// Fills in the page of an error: the operator's, or the built-in one.
+/// Fills in the page of an error: the backend's, the frontend's, or the built-in one.
 pub fn error_page(stream: &mut Stream<'_>, status: u16) {
-    let proxy = stream.backend().or(stream.frontend());
-    let page = proxy
-        .and_then(|p| p.error_pages.get(status))
-        .or_else(|| stream.frontend()?.error_pages.get(status))
-        .cloned();
-    stream.response.clear();
-    stream.reply_body.clear();
+    let pages = stream.backend().and_then(|p| p.error_pages.get(status));
+    let page = pages.or_else(|| stream.frontend()?.error_pages.get(status)).cloned();
     match page {
-        Some(page) => {
-            if !from_file(&page, &mut stream.response, &mut stream.reply_body) {
-                stream.response.clear();
-                stream.status = 0;
-                return;
-            }
+        Some(page) => page.fill_in(stream, Phase::Request),
+        None => {
+            stream.response.clear();
+            stream.reply_body.clear();
+            stream.logged_status = status;
+            built_in(status, &mut stream.response, &mut stream.reply_body);
         }
-        None => built_in(status, &mut stream.response, &mut stream.reply_body),
     }
-    stream.status = stream.response.status;
 }
 
-/// An operator's page is a whole response; an empty file answers nothing.
-pub fn from_file(page: &[u8], response: &mut Message, body: &mut Vec<u8>) -> bool {
+/// An operator's page is a whole response; an empty one leaves nothing to send.
+pub fn from_file(page: &[u8], response: &mut Message, body: &mut Vec<u8>) {
     let limits = Limits { fields: 101, accept_invalid: true };
-    let Some(length) = head::length(page, 0) else { return false };
+    let Some(length) = head::length(page, 0) else { return };
     if head::parse_response(page.get(..length).unwrap_or_default(), limits, response).is_err() {
-        return false;
+        response.clear();
+        return;
     }
     body.extend_from_slice(page.get(length..).unwrap_or_default());
-    response.remove(b"connection");
-    response.remove(b"content-length");
-    response.add(b"content-length", body.len().to_string().as_bytes());
-    true
+}
+
+/// Whether the end of our own answer is told otherwise than by closing.
+pub fn is_delimited(response: &Message) -> bool {
+    let bodyless = matches!(response.status, 100..=199 | 204 | 304);
+    bodyless || response.has(b"content-length") || response.has(b"transfer-encoding")
 }
 
 fn built_in(status: u16, response: &mut Message, body: &mut Vec<u8>) {
