@@ -18,6 +18,7 @@ mod http1;
 mod limits;
 mod logs;
 mod process;
+mod proxy_options;
 mod reload;
 mod retries;
 mod rules;

@@ -128,6 +128,8 @@ impl Compiler<'_> {
             retries: if spec.kind.has_backend() { spec.basics.retries.unwrap_or(3) } else { 0 },
             timeouts: spec.timeouts.compile(),
             options: HttpOptions::compile(&spec.options, &spec.http),
+            unique_id: spec.unique_id.compile(spec, self),
+            monitor: spec.monitor.compile(spec, &rules.acls, self),
             rules,
             log: spec.log.compile(spec, self),
             error_pages: spec.error_pages.compile(&spec.name, self),

@@ -89,13 +89,8 @@ pub const PART: Part = Part {
             name: "option http-no-delay",
             doc: "Sends every piece of a message at once.",
             examples: &["option http-no-delay"],
+            status: Status::NoEffect("every piece is sent at once anyway"),
             ..BOTH
-        },
-        Keyword {
-            name: "option http-pretend-keepalive",
-            doc: "Does not tell servers that the connection will be closed.",
-            examples: &["option http-pretend-keepalive"],
-            ..BACK
         },
         Keyword {
             name: "option http-use-htx",
@@ -109,6 +104,9 @@ pub const PART: Part = Part {
             name: "option http-use-proxy-header",
             doc: "Uses Proxy-Connection instead of Connection.",
             examples: &["option http-use-proxy-header"],
+            status: Status::NoEffect(
+                "HAProxy's HTTP engine heeds only Connection since release 2.0",
+            ),
             ..FRONT
         },
         Keyword {

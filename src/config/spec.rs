@@ -15,9 +15,11 @@ use crate::config::words::Word;
 use crate::control::stats::StatsSpec;
 use crate::flow::balance::BalanceSpec;
 use crate::flow::http::options::HttpSpec;
+use crate::flow::http::unique_id::UniqueIdSpec;
 pub use crate::flow::listener::bind::BindSpec;
 use crate::flow::log::LogSpec;
 use crate::flow::response::error_page::{ErrorPagesSpec, ErrorSectionSpec};
+use crate::flow::response::monitor::MonitorSpec;
 use crate::flow::rules::RulesSpec;
 use crate::flow::server::options::ServerOptionsSpec;
 pub use crate::flow::server::options::ServerSpec;
@@ -180,6 +182,10 @@ pub struct ProxySpec {
     pub binds: Vec<BindSpec>,
     /// Names that must exist elsewhere in the configuration.
     pub references: References,
+    /// `unique-id-format`, `unique-id-header`
+    pub unique_id: UniqueIdSpec,
+    /// `monitor-uri`, `monitor fail`
+    pub monitor: MonitorSpec,
     /// ACLs and rule sets.
     pub rules: RulesSpec,
     /// `balance`, `hash-type`
@@ -213,6 +219,8 @@ impl ProxySpec {
             timeouts: TimeoutsSpec::default(),
             binds: Vec::new(),
             references: References::default(),
+            unique_id: UniqueIdSpec::default(),
+            monitor: MonitorSpec::default(),
             rules: RulesSpec::default(),
             balance: BalanceSpec::default(),
             default_server: ServerOptionsSpec::default(),

@@ -15,9 +15,11 @@ use crate::control::cli::spec::CliSockets;
 use crate::control::stats::StatsPage;
 use crate::flow::balance::Balancer;
 use crate::flow::http::options::HttpOptions;
+use crate::flow::http::unique_id::UniqueId;
 use crate::flow::listener::bind::Listener;
 use crate::flow::log::Log;
 use crate::flow::response::error_page::ErrorPages;
+use crate::flow::response::monitor::Monitor;
 use crate::flow::rules::Rules;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
@@ -86,6 +88,10 @@ pub struct Proxy {
     pub timeouts: Timeouts,
     /// `option …` that change how HTTP is handled.
     pub options: HttpOptions,
+    /// `unique-id-format`, `unique-id-header`
+    pub unique_id: Option<Box<UniqueId>>,
+    /// `monitor-uri`, `monitor fail`
+    pub monitor: Option<Box<Monitor>>,
     /// ACLs and rule sets.
     pub rules: Rules,
     /// Where and what to log.

@@ -3,3 +3,4 @@
 pub mod h1;
 pub mod message;
 pub mod options;
+pub mod unique_id;

@@ -33,12 +33,12 @@ pub enum KeepAlive {
     Neither,
 }
 
-/// `option forwardfor` as written.
+/// `option forwardfor` or `option originalto` as written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForwardFor {
     /// The header's name in lower case.
     pub header: String,
-    /// Clients for which it is not added.
+    /// Addresses for which it is not added.
     pub except: Option<(std::net::IpAddr, u8)>,
     /// Only when the request has none.
     pub if_none: bool,
@@ -53,6 +53,10 @@ pub struct HttpOptions {
     pub reuse: Reuse,
     /// `option forwardfor`
     pub forward_for: Option<ForwardFor>,
+    /// `option originalto`
+    pub original_to: Option<ForwardFor>,
+    /// `option http-pretend-keepalive`
+    pub pretend_keep_alive: bool,
     /// `option abortonclose`
     pub abort_on_close: bool,
     /// `option allbackups`
@@ -100,6 +104,8 @@ impl HttpOptions {
             keep_alive: http.keep_alive.unwrap_or_default(),
             reuse: http.reuse.unwrap_or_default(),
             forward_for: http.forward_for.clone(),
+            original_to: http.original_to.clone(),
+            pretend_keep_alive: on("http-pretend-keepalive"),
             abort_on_close: on("abortonclose"),
             all_backups: on("allbackups"),
             log_asap: on("logasap"),
@@ -131,6 +137,8 @@ pub struct HttpSpec {
     pub reuse: Option<Reuse>,
     /// `option forwardfor`
     pub forward_for: Option<ForwardFor>,
+    /// `option originalto`
+    pub original_to: Option<ForwardFor>,
     /// `option redispatch`: every so many retries; negative counts from the end.
     pub redispatch: Option<i32>,
 }
@@ -157,33 +165,50 @@ fn connection_mode(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
+/// Reads what follows `option forwardfor` and `option originalto`.
+fn address_header(line: &mut Line<'_>, default: &str) -> Result<ForwardFor, Diagnostic> {
+    let name = line.keyword.name;
+    let mut spec = ForwardFor { header: default.into(), except: None, if_none: false };
+    let forward = name == "option forwardfor";
+    while let Some(word) = line.word() {
+        match &*word.str() {
+            "except" => {
+                let network = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+                let network = crate::sample::pattern::network(&network);
+                spec.except = Some(network.map_err(|_| {
+                    line.alert(format!("'{name} except' expects <address>[/mask] as argument."))
+                })?);
+            }
+            "header" => {
+                let missing = format!("'{name} header' expects <header_name> as argument.");
+                spec.header = line.required(&missing)?.str().to_ascii_lowercase();
+            }
+            "if-none" if forward => spec.if_none = true,
+            _ => {
+                let known = match forward {
+                    true => "'except', 'header' and 'if-none'",
+                    false => "'except' and 'header'",
+                };
+                return Err(line.alert(format!("'{name}' only supports optional values: {known}.")));
+            }
+        }
+    }
+    Ok(spec)
+}
+
 fn forwardfor(line: &mut Line<'_>) -> Parsed {
     if line.inversion != Inversion::Plain {
         line.proxy().http.forward_for = None;
         return line.end();
     }
-    let mut spec = ForwardFor { header: "x-forwarded-for".into(), except: None, if_none: false };
-    while let Some(word) = line.word() {
-        match &*word.str() {
-            "except" => {
-                let Some(network) = line.word() else {
-                    return Err(line.alert("'option forwardfor except' expects <address>[/mask] as argument."));
-                };
-                let network = crate::sample::pattern::network(&network.str());
-                spec.except = Some(network.map_err(|_| {
-                    line.alert("'option forwardfor except' expects <address>[/mask] as argument.")
-                })?);
-            }
-            "header" => {
-                let name = line
-                    .required("'option forwardfor header' expects <header_name> as argument.")?;
-                spec.header = name.str().to_ascii_lowercase();
-            }
-            "if-none" => spec.if_none = true,
-            _ => return Err(line.alert("'option forwardfor' only supports optional values: 'except', 'header' and 'if-none'.")),
-        }
-    }
+    let spec = address_header(line, "x-forwarded-for")?;
     line.proxy().http.forward_for = Some(spec);
+    Ok(())
+}
+
+fn originalto(line: &mut Line<'_>) -> Parsed {
+    let spec = address_header(line, "x-original-to")?;
+    line.proxy().http.original_to = Some(spec);
     Ok(())
 }
 
@@ -285,6 +310,23 @@ pub const PART: Part = Part {
             doc: "Closes both connections after each response.",
             examples: &["option httpclose"],
             ..MODE
+        },
+        Keyword {
+            name: "option http-pretend-keepalive",
+            sections: Sections::BACKENDS,
+            doc: "Does not tell servers that the connection will be closed.",
+            examples: &["option http-pretend-keepalive"],
+            ..SWITCH
+        },
+        Keyword {
+            name: "option originalto",
+            sections: Sections::PROXIES,
+            args: "[ except <network> ] [ header <name> ]",
+            doc: "Adds a header with the address the client connected to.",
+            examples: &["option originalto except 127.0.0.1 header X-Client-Dst"],
+            status: Status::Works,
+            parse: originalto,
+            ..Keyword::NEW
         },
         Keyword {
             name: "option redispatch",

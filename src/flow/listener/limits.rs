@@ -1,9 +1,8 @@
-//! What a frontend lets in, and what watches it (manual 4.2): rates, keep-alive probes, monitoring.
+//! What a frontend lets in, and what watches it (manual 4.2): rates, keep-alive probes.
 
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_time};
 use crate::config::section::Sections;
-use crate::flow::rules::condition;
 
 /// `expects …` for a number that fills its word.
 pub fn integer(line: &mut Line<'_>, expects: &str) -> Parsed {
@@ -55,21 +54,6 @@ fn grace(line: &mut Line<'_>) -> Parsed {
             "timer underflow in grace time <{word}>, minimum non-null value is 1 ms."
         ))),
     }
-}
-
-fn monitor_uri(line: &mut Line<'_>) -> Parsed {
-    line.required("'monitor-uri' expects an URI.")?;
-    line.end()
-}
-
-fn monitor_fail(line: &mut Line<'_>) -> Parsed {
-    if !line.peek().is_some_and(|w| *w == *"if" || *w == *"unless") {
-        return Err(
-            line.alert("'monitor fail' requires either 'if' or 'unless' followed by a condition.")
-        );
-    }
-    condition::parse_named(line, "error detected while parsing a 'monitor fail' condition")
-        .map(drop)
 }
 
 /// `all`, `odd`, `even`, or numbers from 1 to 64 and ranges of them.
@@ -142,23 +126,6 @@ pub const PART: Part = Part {
             doc: "How long the proxy runs on after a soft stop.",
             examples: &["grace 10s"],
             parse: grace,
-            ..FRONTEND
-        },
-        Keyword {
-            name: "monitor fail",
-            sections: Sections::FRONTEND.and(Sections::LISTEN),
-            args: "{ if | unless } <condition>",
-            doc: "When the monitored address answers that the service is out of order.",
-            examples: &["monitor fail if { always_false }"],
-            parse: monitor_fail,
-            ..FRONTEND
-        },
-        Keyword {
-            name: "monitor-uri",
-            args: "<uri>",
-            doc: "Requests for this path are answered here and not logged.",
-            examples: &["monitor-uri /alive"],
-            parse: monitor_uri,
             ..FRONTEND
         },
         Keyword {

@@ -4,9 +4,11 @@ use std::net::IpAddr;
 
 use crate::catalog::{LogVariable, Part, Status};
 use crate::config::proxy::Mode;
+use crate::flow::http::unique_id;
 use crate::flow::log::format::{LogContext, Options};
 use crate::flow::log::timers::Timers;
 use crate::flow::log::{date, escape};
+use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
 use crate::flow::session::{Address, Stream};
 use crate::state::server_status::ServerAddress;
@@ -378,7 +380,12 @@ const VARIABLES: &[LogVariable] = &[
         );
     }),
     row("ID", "The unique id.", |c, o, out| {
-        escape::text(out, o, c.stream.map(|s| s.unique_id.as_slice()));
+        // It is made when the line is written at the latest.
+        let id = c.stream.and_then(|s| match c.phase {
+            Phase::Log => unique_id::of(s),
+            _ => s.unique_id.borrow().clone(),
+        });
+        escape::text(out, o, id.as_deref());
     }),
     row("ST", "The status sent to the client.", status),
     old("Si", "si", server_ip),

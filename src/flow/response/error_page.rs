@@ -218,7 +218,7 @@ pub fn built_in(status: u16) -> (String, String) {
         other => reason(other),
     };
     let text = match status {
-        200 => "OK",
+        200 => "Service ready.",
         400 => "Your browser sent an invalid request.",
         401 | 407 => "You need a valid user and password to access this content.",
         403 => "Request forbidden by administrative rules.",
@@ -243,8 +243,9 @@ pub fn built_in(status: u16) -> (String, String) {
 /// The status and the content of `errorfile` (`keyword`), read and checked.
 pub fn read_errorfile(line: &mut Line<'_>, keyword: &str) -> Result<(u16, Arc<[u8]>), Diagnostic> {
     let (Some(code), Some(path)) = (line.word(), line.word()) else {
+        let blank = if line.section == Sections::HTTP_ERRORS { "" } else { " " };
         return Err(
-            line.alert(format!("{keyword} : expects <status_code> and <file> as arguments."))
+            line.alert(format!("{keyword}{blank}: expects <status_code> and <file> as arguments."))
         );
     };
     let path = path.str().into_owned();

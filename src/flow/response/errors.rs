@@ -1,6 +1,5 @@
 //! Pages and answers for errors, beside `errorfile` (manual 4.2): `errorfiles`, `errorloc`,
-//! `http-error`, `http-errors` sections; and the unique id, `email-alert` and `option originalto`, which end in headers or
-//! mails.
+//! `http-error`, `http-errors` sections; and `email-alert`, which ends in mails.
 
 use std::sync::Arc;
 
@@ -97,14 +96,6 @@ fn http_error(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
-fn unique_id_format(line: &mut Line<'_>) -> Parsed {
-    line.required("unique-id-format expects an argument.").map(drop)
-}
-
-fn unique_id_header(line: &mut Line<'_>) -> Parsed {
-    line.required("unique-id-header expects an argument.").map(drop)
-}
-
 fn email_alert(line: &mut Line<'_>) -> Parsed {
     let what = line.keyword.name.trim_start_matches("email-alert ");
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
@@ -122,30 +113,6 @@ fn email_alert(line: &mut Line<'_>) -> Parsed {
         "from" => line.proxy().references.mail_ends.0 = true,
         "to" => line.proxy().references.mail_ends.1 = true,
         _ => {}
-    }
-    Ok(())
-}
-
-fn originalto(line: &mut Line<'_>) -> Parsed {
-    while let Some(word) = line.word() {
-        match &*word.str() {
-            "except" => {
-                let network = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-                if crate::sample::pattern::network(&network).is_err() {
-                    return Err(line.alert(
-                        "'option originalto except' expects <address>[/mask] as argument.",
-                    ));
-                }
-            }
-            "header" => {
-                line.required("'option originalto header' expects <header_name> as argument.")?;
-            }
-            _ => {
-                return Err(line.alert(
-                    "'option originalto' only supports optional values: 'except' and 'header'.",
-                ));
-            }
-        }
     }
     Ok(())
 }
@@ -248,32 +215,6 @@ pub const PART: Part = Part {
             examples: &["http-error status 503 content-type text/plain string Sorry"],
             parse: http_error,
             status: Status::Works,
-            ..PROXY
-        },
-        Keyword {
-            name: "option originalto",
-            args: "[ except <network> ] [ header <name> ]",
-            doc: "Adds a header with the address the client connected to.",
-            examples: &["option originalto"],
-            parse: originalto,
-            ..PROXY
-        },
-        Keyword {
-            name: "unique-id-format",
-            sections: Sections::FRONTENDS,
-            args: "<format>",
-            doc: "How a request's unique id is made.",
-            examples: &["unique-id-format %{+X}o%ci:%cp_%Ts"],
-            parse: unique_id_format,
-            ..PROXY
-        },
-        Keyword {
-            name: "unique-id-header",
-            sections: Sections::FRONTENDS,
-            args: "<name>",
-            doc: "The header that carries the unique id to servers.",
-            examples: &["unique-id-header X-Unique-ID"],
-            parse: unique_id_header,
             ..PROXY
         },
     ],

@@ -3,3 +3,4 @@
 pub mod compression;
 pub mod error_page;
 pub mod errors;
+pub mod monitor;

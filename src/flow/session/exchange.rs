@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::flow::http::h1::framing;
 use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::options::KeepAlive;
+use crate::flow::log::LogLevel;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture, track};
@@ -100,6 +101,9 @@ fn killed(stream: &Stream<'_>) -> Option<Ending> {
 async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Result<After, Ending> {
     receive_head(stream, client, awake).await?;
     limit_keep_alive(stream);
+    if let Some(ending) = monitored(stream) {
+        return Err(ending);
+    }
     let frontend = stream.frontend;
     if let Some(after) = request_rules(stream, client, frontend).await? {
         return Ok(after);
@@ -113,9 +117,20 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     {
         return Ok(after);
     }
-    limit_keep_alive(stream);
     forward::prepare(stream);
     forward::run(stream, client).await
+}
+
+/// The answer for who watches the proxy itself (`monitor-uri`): no rule sees it, no log.
+fn monitored(stream: &mut Stream<'_>) -> Option<Ending> {
+    let monitor = stream.frontend()?.monitor.as_ref()?;
+    if !monitor.is_asked(&stream.request) {
+        return None;
+    }
+    let status = monitor.status(stream);
+    stream.session.frontend_state().counters.intercepted.inc();
+    stream.log_level = LogLevel::Silent;
+    Some(Ending::page(status, Who::Local, When::Request).keeping())
 }
 
 /// Reads until the head is complete, then parses it.
@@ -247,12 +262,9 @@ fn count_failed_request(stream: &Stream<'_>) {
     track::count_error(stream);
 }
 
-/// `option httpclose` of either side ends the client's connection after this request.
+/// The frontend's `option httpclose` ends the client's connection after this request.
 fn limit_keep_alive(stream: &mut Stream<'_>) {
-    let close = |p: Option<&crate::state::world::Proxy>| {
-        p.is_some_and(|p| p.options.keep_alive == KeepAlive::Neither)
-    };
-    if close(stream.frontend()) || close(stream.backend()) {
+    if stream.frontend().is_some_and(|p| p.options.keep_alive == KeepAlive::Neither) {
         stream.framing.keep_alive = false;
     }
 }
@@ -409,8 +421,8 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
         return Ok(After::Close);
     }
     let counted = stream.response.counted_size();
-    let closing = stream.response.has_element(b"connection", b"close")
-        || !reply::is_delimited(&stream.response);
+    let closing =
+        stream.response.has_element(b"connection", b"close") || !reply::is_delimited(stream);
     stream.response.remove(b"connection");
     let keep_alive = framing.keep_alive
         && !closing

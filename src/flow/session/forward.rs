@@ -13,7 +13,8 @@ use crate::flow::http::h1::framing::{self, Body, Framing};
 use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::message::Version;
-use crate::flow::http::options::{ForwardFor, KeepAlive};
+use crate::flow::http::options::{ForwardFor, HttpOptions, KeepAlive};
+use crate::flow::http::unique_id;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture};
@@ -21,7 +22,7 @@ use crate::flow::server::assign::{self, Link};
 use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
-use crate::flow::session::{Client, Stream, reply, tunnel};
+use crate::flow::session::{Client, Session, Stream, reply, tunnel};
 use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Reader, Writer};
@@ -65,18 +66,32 @@ impl Drop for BackendSession {
     }
 }
 
-/// Last changes to a request before it goes to a server: `option forwardfor`.
+/// Last changes to a request before it goes to a server: `unique-id-header`, `option forwardfor`,
+/// `option originalto`.
 pub fn prepare(stream: &mut Stream<'_>) {
+    unique_id::add_header(stream);
+    add_address(stream, |o| &o.forward_for, |session| session.source.ip());
+    // As HAProxy does, the destination only when it is an IPv4 one.
+    let destination = |session: &Session| session.destination()?.ip().filter(IpAddr::is_ipv4);
+    add_address(stream, |o| &o.original_to, destination);
+}
+
+fn add_address(
+    stream: &mut Stream<'_>,
+    which: impl Fn(&HttpOptions) -> &Option<ForwardFor>,
+    address: impl Fn(&Session) -> Option<IpAddr>,
+) {
     let world = stream.world.clone();
     let of = |index: Option<usize>| {
-        index.and_then(|i| world.proxies.get(i)).and_then(|p| p.options.forward_for.as_ref())
+        index.and_then(|i| world.proxies.get(i)).and_then(|p| which(&p.options).as_ref())
     };
     let (frontend, backend) = (of(Some(stream.frontend)), of(stream.backend));
     if let Some(option) = backend.or(frontend)
-        && let Some(client) = stream.session.source.ip()
-        && wants_forward_for(stream, client, option, frontend)
+        && let Some(address) = address(stream.session)
+        && wants_forward_for(stream, address, option, frontend)
     {
-        stream.request.add(option.header.as_bytes(), client.to_canonical().to_string().as_bytes());
+        let text = address.to_canonical().to_string();
+        stream.request.add(option.header.as_bytes(), text.as_bytes());
     }
 }
 
@@ -275,10 +290,12 @@ fn keeps_server(stream: &Stream<'_>) -> bool {
 }
 
 fn request_connection(stream: &Stream<'_>, keep: bool) -> Connection {
-    match (keep, stream.request.version >= Version::HTTP_11) {
+    let pretend = || stream.backend().is_some_and(|p| p.options.pretend_keep_alive);
+    match (keep || pretend(), stream.request.version >= Version::HTTP_11) {
         (true, true) => Connection::Implied,
         (true, false) => Connection::KeepAlive,
-        (false, _) => Connection::Close,
+        (false, true) => Connection::Close,
+        (false, false) => Connection::Implied,
     }
 }
 

@@ -362,8 +362,8 @@ pub struct Stream<'s> {
     pub variables: Variables,
     /// What answered instead of a server, as `%s` names it (`<STATS>`).
     pub applet: Option<&'static str>,
-    /// The unique id, empty without `unique-id-format`.
-    pub unique_id: Vec<u8>,
+    /// The unique id, once somebody asked for it.
+    pub unique_id: RefCell<Option<Rc<[u8]>>>,
     /// What `set-log-level` said.
     pub log_level: LogLevel,
     /// Whether the log line was written already (`option logasap`).
@@ -411,7 +411,7 @@ impl<'s> Stream<'s> {
             registered,
             variables: Variables::default(),
             applet: None,
-            unique_id: Vec::new(),
+            unique_id: RefCell::default(),
             log_level: LogLevel::Usual,
             logged: Cell::new(false),
         }

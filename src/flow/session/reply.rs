@@ -35,10 +35,14 @@ pub fn from_file(page: &[u8], response: &mut Message, body: &mut Vec<u8>) {
     body.extend_from_slice(page.get(length..).unwrap_or_default());
 }
 
+fn is_bodyless(stream: &Stream<'_>) -> bool {
+    stream.request.method() == b"HEAD" || matches!(stream.response.status, 100..=199 | 204 | 304)
+}
+
 /// Whether the end of our own answer is told otherwise than by closing.
-pub fn is_delimited(response: &Message) -> bool {
-    let bodyless = matches!(response.status, 100..=199 | 204 | 304);
-    bodyless || response.has(b"content-length") || response.has(b"transfer-encoding")
+pub fn is_delimited(stream: &Stream<'_>) -> bool {
+    let response = &stream.response;
+    is_bodyless(stream) || response.has(b"content-length") || response.has(b"transfer-encoding")
 }
 
 fn built_in(status: u16, response: &mut Message, body: &mut Vec<u8>) {
@@ -59,9 +63,7 @@ fn built_in(status: u16, response: &mut Message, body: &mut Vec<u8>) {
 pub fn bytes(stream: &mut Stream<'_>, keep_alive: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + stream.reply_body.len());
     write::response(&stream.response, connection(stream, keep_alive), &mut out);
-    let bodyless = stream.request.method() == b"HEAD"
-        || matches!(stream.response.status, 100..=199 | 204 | 304);
-    if bodyless {
+    if is_bodyless(stream) {
         return out;
     }
     if stream.response.has_element(b"transfer-encoding", b"chunked") {

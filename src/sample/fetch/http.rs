@@ -2,6 +2,7 @@
 
 use crate::catalog::{AclKeyword, Fetch, Part, Status};
 use crate::flow::http::message::Message;
+use crate::flow::http::unique_id;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
 use crate::sample::{ArgType, Arguments, SampleContext};
@@ -736,6 +737,11 @@ pub const PART: Part = Part {
             valid: valid::ANYWHERE,
             doc: "The request's unique id.",
             examples: &["unique-id"],
+            status: Status::Works,
+            run: |context, _| {
+                let id = unique_id::of(context.stream?)?;
+                Some(Value::Str(id.to_vec().into()))
+            },
             ..Fetch::NEW
         },
         Fetch { name: "url", doc: "The target as received.", examples: &["url"], run: url, ..HTTP },
