@@ -120,7 +120,10 @@ fn missing_port(proxy: &ProxySpec, server: &ServerSpec, steps: &[Step]) -> Optio
         Some((_, first)) if !named(first) => {
             "has neither service port nor check port nor tcp_check rule 'connect' with port information."
         }
-        _ if connects().any(|(_, c)| !named(c)) => {
+        // HAProxy wants both a port and an address with one of every connection.
+        _ if connects()
+            .any(|(_, c)| c.port.is_none() || !c.address.is_some_and(|a| a.port() > 0)) =>
+        {
             "has neither service port nor check port, and a tcp_check rule 'connect' with no port information."
         }
         _ => return None,

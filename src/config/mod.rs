@@ -63,7 +63,7 @@ pub fn load(
     };
     let spec = parse(&sources, outside, &mut diagnostics);
     if !diagnostics.refused() {
-        consistency::check(&spec, &mut diagnostics);
+        consistency::check(&spec, outside, &mut diagnostics);
         name_planned(&spec, purpose, &mut diagnostics);
     }
     let world = if diagnostics.refused() {

@@ -10,7 +10,7 @@ use crate::config::diagnostic::{Diagnostic, Diagnostics, Level, Place};
 use crate::config::opening::Opening;
 use crate::config::outside::Outside;
 use crate::config::source::SourceLine;
-use crate::config::spec::{ProxyKind, Spec};
+use crate::config::spec::{ProxyKind, Spec, WrittenLine};
 use crate::config::unknown;
 use crate::config::words::{self, Word};
 
@@ -206,7 +206,19 @@ impl<'a> Reader<'a> {
             outside: self.outside,
             diagnostics: self.diagnostics,
         };
-        (keyword.parse)(&mut line)
+        let after = line.words.next;
+        (keyword.parse)(&mut line)?;
+        let list = match self.section {
+            Sections::GLOBAL => &mut line.spec.global_lines,
+            section if Sections::PROXIES.contains(section) => &mut line.proxy().lines,
+            _ => return Ok(()),
+        };
+        if keyword.sections.contains(self.section) && !OWN_LIST.contains(&keyword.name) {
+            let args = words.get(after..).unwrap_or_default().to_vec();
+            let (name, sections, place) = (keyword.name, keyword.sections, place.clone());
+            list.push(WrittenLine { name, sections, inversion, args, place });
+        }
+        Ok(())
     }
 
     /// The row for a line in this section. A proxy's directive that needs the other side of a
@@ -266,6 +278,21 @@ impl<'a> Reader<'a> {
         named
     }
 }
+
+/// Directives of which there may be very many, and which have lists of their own.
+const OWN_LIST: &[&str] = &[
+    "acl",
+    "bind",
+    "http-after-response",
+    "http-request",
+    "http-response",
+    "server",
+    "tcp-request connection",
+    "tcp-request content",
+    "tcp-request session",
+    "tcp-response content",
+    "use_backend",
+];
 
 /// What `no` and `default` may stand before.
 const INVERTIBLE: &[&str] =

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::catalog::Status;
 use crate::check::CheckSpec;
+use crate::config::args::Inversion;
 use crate::config::diagnostic::Place;
 use crate::config::environment::Environment;
 use crate::config::global::GlobalSpec;
@@ -33,6 +34,8 @@ pub struct Spec {
     pub environment: Environment,
     /// The `global` sections together.
     pub global: GlobalSpec,
+    /// The directives of `global`, in their order.
+    pub global_lines: Vec<WrittenLine>,
     /// The `defaults` section that the next proxy inherits from.
     pub defaults: ProxySpec,
     /// `frontend`, `backend` and `listen` sections, in their order.
@@ -53,6 +56,7 @@ impl Default for Spec {
         Spec {
             environment: Environment::default(),
             global: GlobalSpec::default(),
+            global_lines: Vec::new(),
             defaults: ProxySpec::defaults(String::new(), start),
             proxies: Vec::new(),
             sections: Vec::new(),
@@ -67,6 +71,12 @@ impl Spec {
     /// The proxy section opened last; the defaults before the first one.
     pub fn current_proxy(&mut self) -> &mut ProxySpec {
         self.proxies.last_mut().unwrap_or(&mut self.defaults)
+    }
+
+    /// The last line of `global` of this name, unless `no` or `default` took it back.
+    pub fn global_line(&self, name: &str) -> Option<&WrittenLine> {
+        let last = self.global_lines.iter().rev().find(|line| line.name == name)?;
+        Some(last).filter(|line| line.inversion == Inversion::Plain)
     }
 
     /// Records the use of a name, if it is worth telling.
@@ -140,6 +150,16 @@ impl ProxyKind {
         }
     }
 
+    /// The section's bit.
+    pub fn section(self) -> Sections {
+        match self {
+            ProxyKind::Defaults => Sections::DEFAULTS,
+            ProxyKind::Frontend => Sections::FRONTEND,
+            ProxyKind::Listen => Sections::LISTEN,
+            ProxyKind::Backend => Sections::BACKEND,
+        }
+    }
+
     /// Whether it accepts connections.
     pub fn has_frontend(self) -> bool {
         matches!(self, ProxyKind::Frontend | ProxyKind::Listen)
@@ -204,9 +224,33 @@ pub struct ProxySpec {
     pub stats: StatsSpec,
     /// `stick-table`
     pub stick_table: Option<StickTableSpec>,
+    /// Its directives in their order, those taken over from the defaults first; without `server`,
+    /// `acl` and rules, which have their own lists.
+    pub lines: Vec<WrittenLine>,
+}
+
+/// A directive of a proxy as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WrittenLine {
+    /// The keyword's name.
+    pub name: &'static str,
+    /// Where the keyword may stand.
+    pub sections: Sections,
+    /// What stood before it.
+    pub inversion: Inversion,
+    /// The words after the name.
+    pub args: Vec<Word>,
+    /// Where it stands.
+    pub place: Place,
 }
 
 impl ProxySpec {
+    /// The last line of this name, unless `no` or `default` took it back.
+    pub fn written(&self, name: &str) -> Option<&WrittenLine> {
+        let last = self.lines.iter().rev().find(|line| line.name == name)?;
+        Some(last).filter(|line| line.inversion == Inversion::Plain)
+    }
+
     /// A fresh `defaults` section.
     pub fn defaults(name: String, place: Place) -> ProxySpec {
         ProxySpec {
@@ -230,11 +274,17 @@ impl ProxySpec {
             error_pages: ErrorPagesSpec::default(),
             stats: StatsSpec::default(),
             stick_table: None,
+            lines: Vec::new(),
         }
     }
 
     /// A new proxy that inherits from the defaults.
     pub fn open(defaults: &ProxySpec, kind: ProxyKind, name: String, place: Place) -> ProxySpec {
-        ProxySpec { name, kind, place, ..defaults.clone() }
+        let mut proxy = ProxySpec { name, kind, place, ..defaults.clone() };
+        if !kind.has_frontend() {
+            proxy.rules.switching.default = None;
+        }
+        proxy.lines.retain(|line| line.sections.contains(kind.section()));
+        proxy
     }
 }

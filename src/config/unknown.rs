@@ -323,6 +323,13 @@ fn with_neighbour(
     }
 }
 
+/// The nearest of the known words, if one is near.
+pub fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let near = known.map(|name| (distance(name, word), name));
+    let near = near.filter(|(d, name)| *d > 0 && *d <= 2 && *d < name.len().min(word.len()) / 2);
+    near.min().map(|(_, name)| name)
+}
+
 /// How many letters must be added, taken away, changed or swapped.
 pub fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());

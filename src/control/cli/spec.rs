@@ -154,6 +154,8 @@ fn socket(line: &mut Line<'_>) -> Parsed {
         name: None,
         id: None,
         maxconn: None,
+        text: word,
+        proto: None,
         cli: CliBindSpec::default(),
     };
     while let Some(word) = line.word() {

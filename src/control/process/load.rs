@@ -33,12 +33,12 @@ pub fn check(args: &Args, outside: &mut dyn Outside) -> i32 {
     };
     // Nobody can be told that stdout is closed.
     let _ = write!(std::io::stdout().lock(), "{}", keywords::listing(&args.show_keywords));
+    if loaded.warned {
+        print("Warnings were found.");
+    }
     if !listens(&loaded.world) {
         print("Configuration file has no error but will not start (no listener) => exit(2).");
         return 2;
-    }
-    if loaded.warned {
-        print("Warnings were found.");
     }
     print("Configuration file is valid");
     0
@@ -136,7 +136,7 @@ fn purpose(bind: bool) -> Purpose {
 }
 
 fn listens(world: &World) -> bool {
-    world.proxies.iter().any(|proxy| !proxy.listeners().is_empty())
+    !world.cli.sockets.is_empty() || world.proxies.iter().any(|proxy| !proxy.listeners().is_empty())
 }
 
 /// Goes to the directory of `-C`.

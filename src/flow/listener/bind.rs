@@ -28,6 +28,10 @@ pub struct BindSpec {
     pub id: Option<u32>,
     /// `maxconn`
     pub maxconn: Option<u32>,
+    /// The address word, for messages.
+    pub text: String,
+    /// `proto`
+    pub proto: Option<String>,
     /// `level`, `severity-output`, `expose-fd`: what only runtime sockets heed.
     pub cli: CliBindSpec,
 }
@@ -130,6 +134,8 @@ fn bind(line: &mut Line<'_>) -> Parsed {
         name: None,
         id: None,
         maxconn: None,
+        text: text.clone(),
+        proto: None,
         cli: CliBindSpec::default(),
     };
     while let Some(word) = line.word() {

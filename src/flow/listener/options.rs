@@ -56,10 +56,13 @@ fn process(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
         .map_err(|e| refuse(line, format!("'process' : {}", e.trim_end())))
 }
 
-fn proto(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
+fn proto(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     match line.word().map(|w| w.str()) {
         None => Err(refuse(line, "'proto' : missing value".into())),
-        Some(word) if matches!(&*word, "h1" | "h2" | "fcgi" | "none") => Ok(()),
+        Some(word) if matches!(&*word, "h1" | "h2" | "fcgi" | "none") => {
+            bind.proto = Some(word.into_owned());
+            Ok(())
+        }
         Some(word) => Err(refuse(line, format!("'proto' :  unknown MUX protocol '{word}'"))),
     }
 }

@@ -24,7 +24,7 @@ use crate::config::proxy::Mode;
 use crate::config::spec::ProxySpec;
 use crate::flow::session::{Address, Stream};
 use format::{LogContext, LogFormat, Purpose};
-pub use settings::{GlobalLogSpec, LogSpec};
+pub use settings::{FormatSpec, GlobalLogSpec, LogSpec};
 use syslog::{Descriptor, Sampler, Sender, Target, Transport, Udp, Unix};
 use target::{Header, TargetAddress, TargetSpec};
 

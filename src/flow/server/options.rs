@@ -65,9 +65,33 @@ pub struct ServerOptionsSpec {
     pub pool_purge_delay: Option<Duration>,
     /// `cookie`
     pub cookie: Option<String>,
+    /// Every option in its order, with its first argument.
+    pub written: Vec<(&'static str, String)>,
+}
+
+impl ServerOptionsSpec {
+    /// The argument of the last option of this name; empty for one that has none.
+    pub fn option(&self, name: &str) -> Option<&str> {
+        let last = self.written.iter().rev().find(|(option, _)| *option == name)?;
+        Some(&last.1)
+    }
+
+    /// Whether `on` was written, and `off` not after it.
+    pub fn switched(&self, on: &str, off: &str) -> bool {
+        let mut options = self.written.iter().rev().map(|(option, _)| *option);
+        options.find(|option| *option == on || *option == off) == Some(on)
+    }
 }
 
 impl ServerSpec {
+    /// Whether its port is the client's, as it is or moved.
+    pub fn maps_ports(&self) -> bool {
+        matches!(
+            &self.address,
+            AddressSpec::Inet { ports: PortsSpec::None | PortsSpec::Offset(_), .. }
+        )
+    }
+
     /// Where the server is at start, its host when that is a name, and the offset of its port from
     /// the client's.
     pub fn resolve(
@@ -209,9 +233,11 @@ fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) ->
                 row.name
             )));
         }
+        let first = line.peek().filter(|_| !row.args.is_empty()).map(|w| w.str().into_owned());
         let mut option = line.option(row.name, subject.clone());
         option.in_default = in_default;
         (row.parse)(&mut option, spec)?;
+        spec.written.push((row.name, first.unwrap_or_default()));
         line.words = option.words;
     }
     Ok(())
