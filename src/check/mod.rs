@@ -122,7 +122,7 @@ fn missing_port(proxy: &ProxySpec, server: &ServerSpec, steps: &[Step]) -> Optio
         }
         // HAProxy wants both a port and an address with one of every connection.
         _ if connects()
-            .any(|(_, c)| c.port.is_none() || !c.address.is_some_and(|a| a.port() > 0)) =>
+            .any(|(_, c)| c.port.is_none() || c.address.is_none_or(|a| a.port() == 0)) =>
         {
             "has neither service port nor check port, and a tcp_check rule 'connect' with no port information."
         }
