@@ -53,6 +53,19 @@ pub fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
     check(unsafe { libc::listen(fd.as_raw_fd(), backlog) }).map(drop)
 }
 
+/// Accepts a connection that does not block, and says where it comes from.
+pub fn accept(fd: BorrowedFd<'_>) -> io::Result<(OwnedFd, socket2::SockAddr)> {
+    let flags = libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
+    // SAFETY: `storage` and `length` describe room for any address and live until the call returns; a
+    // descriptor that is returned was made for us alone.
+    unsafe {
+        socket2::SockAddr::try_init(|storage, length| {
+            let accepted = check(libc::accept4(fd.as_raw_fd(), storage.cast(), length, flags))?;
+            Ok(OwnedFd::from_raw_fd(accepted))
+        })
+    }
+}
+
 /// Reads and writes return at once.
 pub fn set_nonblocking(fd: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: plain numbers.

@@ -17,7 +17,7 @@ use tokio::task::LocalSet;
 use crate::flow::cpu_map;
 use crate::flow::listener::accept::{self, Accepted, Acceptors};
 use crate::flow::session::registry::Registry;
-use crate::flow::transport::buffer;
+use crate::flow::transport::{buffer, reactor};
 use crate::state::counters::ProcessCounters;
 use crate::state::world::World;
 
@@ -322,6 +322,9 @@ async fn run(index: usize, shared: Arc<Shared>, mut orders: mpsc::UnboundedRecei
     let thread = Rc::new(Thread::new(index, shared));
     buffer::set_size(thread.world().global.bufsize);
     let mut acceptors = Acceptors::default();
+    tokio::task::spawn_local(drive_sockets());
+    // It has to be there before the first connection is.
+    tokio::task::yield_now().await;
     acceptors.follow(&thread);
     tokio::task::spawn_local(purge_pools(thread.clone()));
     if index == 0 {
@@ -352,6 +355,13 @@ async fn run(index: usize, shared: Arc<Shared>, mut orders: mpsc::UnboundedRecei
                 }
             }
         }
+    }
+}
+
+/// Wakes tasks whose sockets became ready.
+async fn drive_sockets() {
+    if let Err(error) = reactor::drive().await {
+        tracing::error!(%error, "cannot watch sockets");
     }
 }
 

@@ -4,17 +4,16 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::task::JoinHandle;
+use tokio::io::unix::AsyncFd;
+use tokio::task::{JoinHandle, coop};
 
-use crate::config::outside::ListenAddress;
 use crate::flow::listener::bind::Listener;
 use crate::flow::session::{self, Address, Admission};
 use crate::flow::threads::Thread;
@@ -27,22 +26,13 @@ use crate::sys;
 #[derive(Debug)]
 pub struct Accepted {
     /// The socket.
-    pub socket: RawSocket,
+    pub socket: Socket,
     /// The client.
     pub source: Address,
     /// Its place within the limits.
     pub admission: Admission,
     /// When.
     pub moment: Moment,
-}
-
-/// A socket that no runtime drives yet.
-#[derive(Debug)]
-pub enum RawSocket {
-    /// IPv4 or IPv6.
-    Tcp(std::net::TcpStream),
-    /// Unix.
-    Unix(std::os::unix::net::UnixStream),
 }
 
 /// The listening sockets that a thread accepts from.
@@ -54,7 +44,7 @@ pub struct Acceptors {
 #[derive(Debug)]
 struct Acceptor {
     socket: Arc<OwnedFd>,
-    listening: Rc<Listening>,
+    listening: Rc<AsyncFd<Arc<OwnedFd>>>,
     listener: Rc<std::cell::RefCell<Arc<Listener>>>,
     task: JoinHandle<()>,
 }
@@ -87,7 +77,7 @@ impl Acceptors {
         for acceptor in self.tasks.drain(..) {
             acceptor.task.abort();
             acceptor.accept_waiting(thread);
-            for fd in [acceptor.socket.as_fd(), acceptor.listening.as_fd()] {
+            for fd in [acceptor.socket.as_fd(), acceptor.listening.get_ref().as_fd()] {
                 if let Err(error) = sys::close_shared(fd) {
                     tracing::error!(%error, "cannot close a listening socket");
                 }
@@ -114,42 +104,13 @@ fn share(world: &World, thread: &Thread) -> Vec<(Arc<OwnedFd>, Arc<Listener>)> {
         .collect()
 }
 
-#[derive(Debug)]
-enum Listening {
-    Tcp(TcpListener),
-    Unix(UnixListener),
-}
-
-impl AsFd for Listening {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Listening::Tcp(socket) => socket.as_fd(),
-            Listening::Unix(socket) => socket.as_fd(),
-        }
-    }
-}
-
-impl Listening {
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<(Socket, Address)>> {
-        match self {
-            Listening::Tcp(socket) => socket
-                .poll_accept(cx)
-                .map_ok(|(stream, from)| (Socket::Tcp(stream), Address::Inet(from))),
-            Listening::Unix(socket) => socket.poll_accept(cx).map_ok(|(stream, from)| {
-                let path = from.as_pathname().map(Into::into).unwrap_or_default();
-                (Socket::Unix(stream), Address::Unix(path))
-            }),
-        }
-    }
-}
-
 impl Acceptor {
     fn start(
         thread: &Rc<Thread>,
         socket: Arc<OwnedFd>,
         listener: Arc<Listener>,
     ) -> Option<Acceptor> {
-        let listening = match open(&socket, &listener.listen.address) {
+        let listening = match open(&socket) {
             Ok(listening) => listening,
             Err(error) => {
                 tracing::error!(listener = %listener.name, %error, "cannot accept from a listening socket");
@@ -164,37 +125,49 @@ impl Acceptor {
 
     /// Serves connections that were made before the end and wait to be accepted.
     fn accept_waiting(&self, thread: &Rc<Thread>) {
-        let socket = socket2::SockRef::from(&self.socket);
-        while let Ok((accepted, from)) = socket.accept() {
-            let source = match from.as_socket() {
-                Some(address) => Address::Inet(address),
-                None => Address::Unix(from.as_pathname().map(Into::into).unwrap_or_default()),
-            };
-            let made = accepted.set_nonblocking(true).and_then(|()| match &*self.listening {
-                Listening::Tcp(_) => TcpStream::from_std(accepted.into()).map(Socket::Tcp),
-                Listening::Unix(_) => UnixStream::from_std(accepted.into()).map(Socket::Unix),
-            });
-            if let Ok(made) = made {
-                place(thread, made, source, self.listener.borrow().clone());
+        while let Ok((accepted, source)) = accept_one(&self.socket) {
+            place(thread, accepted, source, self.listener.borrow().clone());
+        }
+    }
+}
+
+/// Takes one connection that waits to be accepted.
+fn accept_one(socket: &OwnedFd) -> io::Result<(Socket, Address)> {
+    let (accepted, from) = sys::accept(socket.as_fd())?;
+    let source = match from.as_socket() {
+        Some(address) => Address::Inet(address),
+        None => Address::Unix(from.as_pathname().map(Into::into).unwrap_or_default()),
+    };
+    Ok((Socket::accepted(accepted), source))
+}
+
+fn poll_accept(
+    listening: &AsyncFd<Arc<OwnedFd>>,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<(Socket, Address)>> {
+    // However many come, those that are served already have their turn.
+    let turn = ready!(coop::poll_proceed(cx));
+    loop {
+        let mut guard = ready!(listening.poll_read_ready(cx))?;
+        match accept_one(listening.get_ref()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+            result => {
+                turn.made_progress();
+                return Poll::Ready(result);
             }
         }
     }
 }
 
-fn open(socket: &OwnedFd, address: &ListenAddress) -> io::Result<Listening> {
+/// A descriptor of the listening socket that this thread watches.
+fn open(socket: &OwnedFd) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     let socket = socket2::Socket::from(socket.try_clone()?);
     socket.set_nonblocking(true)?;
-    let unix = match address {
-        ListenAddress::Unix(_) | ListenAddress::Abstract(_) => true,
-        ListenAddress::Tcp(_) => false,
-        ListenAddress::Inherited(_) => socket.local_addr()?.is_unix(),
-    };
-    if unix {
-        return Ok(Listening::Unix(UnixListener::from_std(socket.into())?));
+    if !socket.local_addr()?.is_unix() {
+        // Accepted sockets inherit it: a system call less for each.
+        socket.set_tcp_nodelay(true)?;
     }
-    // Accepted sockets inherit it: a system call less for each.
-    socket.set_tcp_nodelay(true)?;
-    Ok(Listening::Tcp(TcpListener::from_std(socket.into())?))
+    sys::watch_readable(Arc::new(socket.into()))
 }
 
 /// Pause after an error that is not the connection's: descriptors or memory ran out.
@@ -202,7 +175,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 async fn accept(
     thread: Rc<Thread>,
-    listening: Rc<Listening>,
+    listening: Rc<AsyncFd<Arc<OwnedFd>>>,
     listener: Rc<std::cell::RefCell<Arc<Listener>>>,
 ) {
     loop {
@@ -212,7 +185,7 @@ async fn accept(
             if !has_room(&thread, &listener.borrow()) {
                 return Poll::Ready(None);
             }
-            listening.poll_accept(cx).map(Some)
+            poll_accept(&listening, cx).map(Some)
         })
         .await
         else {
@@ -287,30 +260,11 @@ fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Lis
         session::spawn(thread.clone(), socket, source, admission, moment);
         return;
     }
-    let raw = match socket {
-        Socket::Tcp(stream) => stream.into_std().map(RawSocket::Tcp),
-        Socket::Unix(stream) => stream.into_std().map(RawSocket::Unix),
-    };
-    match raw {
-        Ok(socket) => {
-            let accepted = Accepted { socket, source, admission, moment };
-            thread.shared.hand_over(chosen, accepted);
-        }
-        Err(error) => tracing::warn!(%error, "cannot hand a connection over"),
-    }
+    thread.shared.hand_over(chosen, Accepted { socket, source, admission, moment });
 }
 
 /// Serves a connection that another thread has accepted.
 pub fn serve(thread: &Rc<Thread>, accepted: Accepted) {
     let Accepted { socket, source, admission, moment } = accepted;
-    let socket = match socket {
-        RawSocket::Tcp(stream) => TcpStream::from_std(stream).map(Socket::Tcp),
-        RawSocket::Unix(stream) => UnixStream::from_std(stream).map(Socket::Unix),
-    };
-    match socket {
-        Ok(socket) => {
-            session::spawn(thread.clone(), socket, source, admission, moment);
-        }
-        Err(error) => tracing::warn!(%error, "cannot serve a connection"),
-    }
+    session::spawn(thread.clone(), socket, source, admission, moment);
 }

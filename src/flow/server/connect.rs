@@ -3,10 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 
+use nix::errno::Errno;
 use socket2::{Domain, Protocol, Type};
-use tokio::io::Interest;
-use tokio::net::{TcpStream, UnixStream};
 
 use crate::flow::session::Stream;
 use crate::flow::transport::socket::Socket;
@@ -14,42 +14,48 @@ use crate::state::server_status::ServerAddress;
 use crate::state::world::Server;
 
 /// Connects to where the server is now.
+///
+/// # Errors
+/// The system's: nobody listens there, or the server has no address.
 pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket> {
     let address = server.status.address.load_full();
     match &*address {
         ServerAddress::Inet(address) => {
             let port = target_port(server, stream, address.port());
-            connect_tcp(SocketAddr::new(address.ip(), port)).await.map(Socket::Tcp)
+            connect_tcp(SocketAddr::new(address.ip(), port)).await
         }
-        ServerAddress::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
-        ServerAddress::Abstract(name) => {
-            let address = std::os::unix::net::SocketAddr::from_abstract_name(name)?;
-            let stream = std::os::unix::net::UnixStream::connect_addr(&address)?;
-            stream.set_nonblocking(true)?;
-            Ok(Socket::Unix(UnixStream::from_std(stream)?))
-        }
+        ServerAddress::Unix(path) => connect_unix(&UnixAddress::from_pathname(path)?),
+        ServerAddress::Abstract(name) => connect_unix(&UnixAddress::from_abstract_name(name)?),
         ServerAddress::None => Err(io::ErrorKind::AddrNotAvailable.into()),
     }
 }
 
-/// A TCP connection. Whether it failed is known from the readiness; the error itself is asked for only
-/// then, which saves a system call for each connection.
-async fn connect_tcp(address: SocketAddr) -> io::Result<TcpStream> {
+/// A TCP connection. To a near server it is there at once, and is found out without waiting for an event;
+/// an error is asked for only when one was told.
+async fn connect_tcp(address: SocketAddr) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = socket2::Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
     match socket.connect(&address.into()) {
-        Err(e) if e.raw_os_error() != Some(nix::errno::Errno::EINPROGRESS as i32) => return Err(e),
+        Err(e) if e.raw_os_error() != Some(Errno::EINPROGRESS as i32) => return Err(e),
         _ => {}
     }
-    let stream = TcpStream::from_std(socket.into())?;
-    let ready = stream.ready(Interest::WRITABLE | Interest::ERROR).await?;
-    if (ready.is_error() || ready.is_write_closed())
-        && let Some(error) = stream.take_error()?
-    {
-        return Err(error);
+    if socket.peer_addr().is_ok() {
+        return Ok(Socket::connected(socket.into()));
     }
-    Ok(stream)
+    let socket = Socket::connecting(socket.into());
+    socket.writable().await?;
+    match socket2::SockRef::from(&socket).take_error()? {
+        Some(error) => Err(error),
+        None => Ok(socket),
+    }
+}
+
+/// A unix connection, which is there at once or not at all.
+fn connect_unix(address: &UnixAddress) -> io::Result<Socket> {
+    let stream = UnixStream::connect_addr(address)?;
+    stream.set_nonblocking(true)?;
+    Ok(Socket::connected(stream.into()))
 }
 
 /// The server's port, or the client's plus the server's offset.

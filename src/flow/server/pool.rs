@@ -1,13 +1,10 @@
 //! Idle connections to a server, kept for the next request (manual 4.2 "http-reuse", 5.2
 //! "pool-max-conn"). Each thread has its own; one that has none takes another's.
 
-use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::task::{Context, Waker};
 use std::time::Instant;
 
 use parking_lot::Mutex;
-use tokio::net::{TcpStream, UnixStream};
 
 use crate::flow::transport::socket::Socket;
 use crate::state::clock;
@@ -102,8 +99,8 @@ impl ServerPool {
         let others = (0..self.threads.len()).filter(|t| *t != thread);
         others.into_iter().find_map(|other| {
             let socket = self.take_from(other, proven_only)?;
-            // A socket is driven by the runtime it was registered with: move it over.
-            adopt(socket).ok()
+            socket.leave_thread();
+            Some(socket)
         })
     }
 
@@ -113,7 +110,7 @@ impl ServerPool {
             let at = list.iter().rposition(|idle| idle.proven || !proven_only)?;
             let idle = list.swap_remove(at);
             self.count.fetch_sub(1, Relaxed);
-            if is_silent(&idle.socket) {
+            if idle.socket.is_silent() {
                 return Some(idle.socket);
             }
         }
@@ -124,7 +121,7 @@ impl ServerPool {
     pub fn put(&self, thread: usize, socket: Socket, proven: bool, limit: Option<u32>) {
         let too_many = limit.is_some_and(|limit| self.idle() >= limit)
             || self.idle() + self.used() > self.expected();
-        if too_many || !is_silent(&socket) {
+        if too_many || !socket.is_silent() {
             // No TIME_WAIT for a port that the next connection may need.
             socket.reset_on_close();
             return;
@@ -140,7 +137,7 @@ impl ServerPool {
         let Some(list) = self.threads.get(thread) else { return };
         let mut list = list.lock();
         let before = list.len();
-        list.retain(|idle| is_silent(&idle.socket));
+        list.retain(|idle| idle.socket.is_silent());
         let old = list.iter().filter(|idle| idle.since < limit).count().div_ceil(2);
         let old = old.min(list.len());
         list.drain(..old);
@@ -154,17 +151,4 @@ impl ServerPool {
             self.count.fetch_sub(idle.len() as u32, Relaxed);
         }
     }
-}
-
-/// Whether nothing has come: neither a close nor data that nobody asked for.
-fn is_silent(socket: &Socket) -> bool {
-    socket.poll_readable(&mut Context::from_waker(Waker::noop())).is_pending()
-}
-
-/// Registers a socket with this thread's runtime.
-fn adopt(socket: Socket) -> io::Result<Socket> {
-    Ok(match socket {
-        Socket::Tcp(stream) => Socket::Tcp(TcpStream::from_std(stream.into_std()?)?),
-        Socket::Unix(stream) => Socket::Unix(UnixStream::from_std(stream.into_std()?)?),
-    })
 }

@@ -721,7 +721,7 @@ pub async fn close(client: &mut Client, still_sending: bool) {
         return;
     }
     let (mut reader, mut writer) = client.socket.split();
-    if writer.shutdown().await.is_ok() {
+    if writer.shutdown().is_ok() {
         let mut scratch = Buffer::take();
         let drain = async {
             while matches!(reader.read(&mut scratch).await, Ok(count) if count > 0) {

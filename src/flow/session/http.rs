@@ -2,11 +2,13 @@
 //! HTTP transaction model").
 
 use std::future::poll_fn;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use crate::flow::session::timeouts::Timeouts;
 use crate::flow::session::{Client, Session, exchange};
+use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::socket::Socket;
 use crate::state::clock;
 use crate::state::clock::Moment;
 
@@ -65,9 +67,14 @@ async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
     let deadline: Option<Instant> = timeout.map(|t| start.instant + t);
     let mut registered: Option<usize> = None;
     let mut grace: Option<Instant> = None;
-    let (socket, timer) = (&client.socket, &mut client.timer);
+    let Client { socket, input, timer } = client;
+    let mut fresh = session.requests.get() == 0;
     let awake = poll_fn(|cx| {
-        if socket.poll_readable(cx).is_ready() {
+        let readable = match std::mem::take(&mut fresh) {
+            true => read_at_once(socket, input, cx),
+            false => socket.poll_readable(cx).map(drop),
+        };
+        if readable.is_ready() {
             return Poll::Ready(Awake::Readable);
         }
         if !thread.stopping.get() {
@@ -90,6 +97,15 @@ async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
         thread.end_rest(number);
     }
     awake
+}
+
+/// A client mostly sends as soon as it is connected: what is there already is read without having waited
+/// for an event. Ready as well when there is an end or an error to be found.
+fn read_at_once(socket: &mut Socket, input: &mut Option<Buffer>, cx: &mut Context<'_>) -> Poll<()> {
+    let mut buffer = Buffer::take();
+    let result = ready!(socket.split().0.poll_read(cx, &mut buffer));
+    *input = Some(buffer).filter(|_| matches!(result, Ok(count) if count > 0));
+    Poll::Ready(())
 }
 
 /// Manual 4.2, "timeout http-keep-alive" and "timeout http-request".

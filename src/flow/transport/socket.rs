@@ -1,96 +1,167 @@
-//! Connected sockets: TCP and unix behind one type, and their two directions apart.
+//! Connected sockets, TCP and unix alike, and their two directions apart. A socket is taken to be ready
+//! until the system says that it is not; only then is it registered with the thread's `reactor`.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
-use std::pin::Pin;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::{TcpStream, UnixStream, tcp, unix};
+use nix::errno::Errno;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
+use tokio::task::coop;
 
 use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::reactor::{self, Interest, Ready, Registration};
 
-/// A connected socket.
+/// A stream socket that does not block.
 #[derive(Debug)]
-pub enum Socket {
-    /// IPv4 or IPv6.
-    Tcp(TcpStream),
-    /// Unix, with a path or abstract.
-    Unix(UnixStream),
+pub struct Socket {
+    fd: OwnedFd,
+    state: Cell<State>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// What is known without having asked for events.
+    Unregistered(Ready),
+    Registered(Registration),
 }
 
 /// The receiving direction.
 #[derive(Debug)]
-pub enum Reader<'a> {
-    /// Of a TCP socket.
-    Tcp(tcp::ReadHalf<'a>),
-    /// Of a unix socket.
-    Unix(unix::ReadHalf<'a>),
-}
+pub struct Reader<'a>(&'a Socket);
 
 /// The sending direction.
 #[derive(Debug)]
-pub enum Writer<'a> {
-    /// Of a TCP socket.
-    Tcp(tcp::WriteHalf<'a>),
-    /// Of a unix socket.
-    Unix(unix::WriteHalf<'a>),
-}
+pub struct Writer<'a>(&'a Socket);
 
 impl Socket {
+    /// A socket that was accepted: its client may have said something already.
+    pub fn accepted(fd: OwnedFd) -> Socket {
+        Socket::new(fd, Ready { read: true, write: true })
+    }
+
+    /// A socket that was connected: a server rarely speaks first, and if it does an event tells.
+    pub fn connected(fd: OwnedFd) -> Socket {
+        Socket::new(fd, Ready { read: false, write: true })
+    }
+
+    /// A socket whose connection is on its way: there is room to write once it is made, or has failed.
+    pub fn connecting(fd: OwnedFd) -> Socket {
+        Socket::new(fd, Ready { read: false, write: false })
+    }
+
+    fn new(fd: OwnedFd, ready: Ready) -> Socket {
+        Socket { fd, state: Cell::new(State::Unregistered(ready)) }
+    }
+
     /// Both directions, to be used at the same time.
     pub fn split(&mut self) -> (Reader<'_>, Writer<'_>) {
-        match self {
-            Socket::Tcp(stream) => {
-                let (reader, writer) = stream.split();
-                (Reader::Tcp(reader), Writer::Tcp(writer))
-            }
-            Socket::Unix(stream) => {
-                let (reader, writer) = stream.split();
-                (Reader::Unix(reader), Writer::Unix(writer))
+        (Reader(self), Writer(self))
+    }
+
+    /// Ready when there may be something to read, as far as is known without asking the system.
+    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_ready(Interest::Read, cx)
+    }
+
+    /// Waits until there may be room to write.
+    pub async fn writable(&self) -> io::Result<()> {
+        poll_fn(|cx| self.poll_ready(Interest::Write, cx)).await
+    }
+
+    /// Whether nothing has come: neither data nor the other side's end.
+    pub fn is_silent(&self) -> bool {
+        let readable = match self.state.get() {
+            State::Registered(registration) => registration.is_readable(),
+            State::Unregistered(_) => None,
+        };
+        match readable {
+            Some(readable) => !readable,
+            None => {
+                let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+                recv(self.fd(), &mut [0], flags) == Err(Errno::EAGAIN)
             }
         }
     }
 
-    /// Waits until there is something to read; holds no buffer meanwhile.
-    pub async fn readable(&self) -> io::Result<()> {
-        poll_fn(|cx| self.poll_readable(cx)).await
-    }
-
-    /// Whether something can be read, as far as is known without asking the system.
-    pub fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Socket::Tcp(stream) => stream.poll_read_ready(cx),
-            Socket::Unix(stream) => stream.poll_read_ready(cx),
+    /// The socket leaves this thread: the next one that waits for it registers it anew.
+    pub fn leave_thread(&self) {
+        if let State::Registered(registration) = self.state.get() {
+            reactor::forget(registration, self.fd.as_fd());
+            self.state.set(State::Unregistered(Ready { read: true, write: true }));
         }
     }
 
     /// The descriptor, for `getsockname` and its kin.
     pub fn fd(&self) -> RawFd {
-        match self {
-            Socket::Tcp(stream) => stream.as_raw_fd(),
-            Socket::Unix(stream) => stream.as_raw_fd(),
-        }
-    }
-
-    /// Runs a system call that moves data when the socket is ready for it.
-    pub fn try_io<R>(
-        &self,
-        interest: Interest,
-        call: impl FnOnce() -> io::Result<R>,
-    ) -> io::Result<R> {
-        match self {
-            Socket::Tcp(stream) => stream.try_io(interest, call),
-            Socket::Unix(stream) => stream.try_io(interest, call),
-        }
+        self.fd.as_raw_fd()
     }
 
     /// Makes the close a reset, so that no state is left behind (RFC 9293 3.10.4).
     pub fn reset_on_close(&self) {
-        if let Socket::Tcp(stream) = self {
-            // Failing only means an ordinary close.
-            let _ = socket2::SockRef::from(stream).set_linger(Some(std::time::Duration::ZERO));
+        // Failing, as for unix sockets, only means an ordinary close.
+        let _ = socket2::SockRef::from(&self.fd).set_linger(Some(std::time::Duration::ZERO));
+    }
+
+    fn poll_ready(&self, interest: Interest, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let registration = match self.state.get() {
+            State::Registered(registration) => registration,
+            State::Unregistered(ready) if ready.of(interest) => return Poll::Ready(Ok(())),
+            State::Unregistered(ready) => {
+                let registration = reactor::register(self.fd.as_fd(), ready)?;
+                self.state.set(State::Registered(registration));
+                registration
+            }
+        };
+        registration.poll_ready(interest, cx).map(Ok)
+    }
+
+    /// The system had nothing more to read, or no room to write.
+    fn clear(&self, interest: Interest) {
+        match self.state.get() {
+            State::Registered(registration) => registration.clear(interest),
+            State::Unregistered(ready) => {
+                self.state.set(State::Unregistered(ready.without(interest)));
+            }
+        }
+    }
+
+    /// Runs a system call that moves data until it does or has to wait.
+    fn poll_call(
+        &self,
+        interest: Interest,
+        cx: &mut Context<'_>,
+        mut call: impl FnMut(RawFd) -> nix::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        // A connection with much to move lets the others have their turn.
+        let turn = ready!(coop::poll_proceed(cx));
+        loop {
+            ready!(self.poll_ready(interest, cx))?;
+            match call(self.fd()) {
+                Err(Errno::EAGAIN) => self.clear(interest),
+                Err(Errno::EINTR) => {}
+                result => {
+                    turn.made_progress();
+                    return Poll::Ready(result.map_err(io::Error::from));
+                }
+            }
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        if let State::Registered(registration) = self.state.get() {
+            // Closing the descriptor takes it out of the system's set.
+            registration.release();
         }
     }
 }
@@ -107,33 +178,23 @@ impl Reader<'_> {
         cx: &mut Context<'_>,
         buffer: &mut Buffer,
     ) -> Poll<io::Result<usize>> {
-        let mut room = ReadBuf::new(buffer.space());
-        ready!(self.poll_read_buf(cx, &mut room))?;
-        let count = room.filled().len();
+        let room = buffer.space();
+        let call = |fd| recv(fd, room, MsgFlags::empty());
+        let count = ready!(self.0.poll_call(Interest::Read, cx, call))?;
+        if count > 0 && count < room.len() {
+            // That was all there is: asking again would only tell so.
+            self.0.clear(Interest::Read);
+        }
         buffer.advance(count);
         Poll::Ready(Ok(count))
-    }
-
-    /// Reads once.
-    pub fn poll_read_buf(
-        &mut self,
-        cx: &mut Context<'_>,
-        room: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self {
-            Reader::Tcp(reader) => Pin::new(reader).poll_read(cx, room),
-            Reader::Unix(reader) => Pin::new(reader).poll_read(cx, room),
-        }
     }
 }
 
 impl Writer<'_> {
     /// Writes once.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Writer::Tcp(writer) => Pin::new(writer).poll_write(cx, bytes),
-            Writer::Unix(writer) => Pin::new(writer).poll_write(cx, bytes),
-        }
+        let call = |fd| send(fd, bytes, MsgFlags::MSG_NOSIGNAL);
+        self.0.poll_call(Interest::Write, cx, call)
     }
 
     /// Writes all of it.
@@ -149,11 +210,10 @@ impl Writer<'_> {
     }
 
     /// Ends this direction.
-    pub async fn shutdown(&mut self) -> io::Result<()> {
-        poll_fn(|cx| match self {
-            Writer::Tcp(writer) => Pin::new(writer).poll_shutdown(cx),
-            Writer::Unix(writer) => Pin::new(writer).poll_shutdown(cx),
-        })
-        .await
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn shutdown(&mut self) -> io::Result<()> {
+        Ok(shutdown(self.0.fd(), Shutdown::Write)?)
     }
 }
