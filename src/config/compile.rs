@@ -15,6 +15,7 @@ use crate::flow::listener::bind::Listener;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::pool::ServerPool;
 use crate::state::counters::Counters;
+use crate::state::map_file::loading;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::StickTable;
 use crate::state::world::{Backend, BackendState, Fed, Frontend, Proxy, Server, World};
@@ -80,7 +81,9 @@ pub fn compile(
     }
     let global = spec.global.compile(purpose.cpus, hostname);
     let generation = GENERATION.fetch_add(1, Relaxed);
-    Some(World { generation, global, log, proxies, tables, cli, notices: spec.notices() })
+    let notices = spec.notices();
+    let references = loading::references();
+    Some(World { generation, global, log, proxies, tables, references, cli, notices })
 }
 
 impl Compiler<'_> {

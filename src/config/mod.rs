@@ -25,6 +25,7 @@ pub mod words;
 
 use std::path::PathBuf;
 
+use crate::state::map_file::loading::Loading;
 use crate::state::world::World;
 use compile::Purpose;
 use diagnostic::{Diagnostic, Diagnostics, Level, Place};
@@ -54,6 +55,7 @@ pub fn load(
     purpose: Purpose,
 ) -> Loaded {
     let mut diagnostics = Diagnostics::default();
+    let _loading = Loading::begin(outside.files(), previous.map(|world| world.references.clone()));
     let sources = match read(paths, outside) {
         Ok(sources) => sources,
         Err(diagnostic) => {
@@ -106,6 +108,7 @@ fn parse_told(
     diagnostics: &mut Diagnostics,
     told: &mut dyn FnMut(&Place, &[Word]),
 ) -> Spec {
+    let _loading = Loading::begin_alone(outside.files());
     let mut spec = Spec::default();
     let mut reader = Reader::new(&mut spec, outside, diagnostics, told);
     for source in sources {

@@ -15,16 +15,26 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 pub use bundle::Bundle;
 pub use real::{RealOutside, Sockets};
 pub use record::{Recording, Replay, RunningSockets};
 
+/// Reads files, apart from everything else that loading may ask.
+pub trait Files {
+    /// The whole content of a file.
+    fn read(&self, path: &Path) -> io::Result<Arc<[u8]>>;
+}
+
 /// What loading may ask. Asking the same thing twice in one load gives the same answer.
 pub trait Outside {
     /// The whole content of a file: configuration, map, error page, certificate.
     fn read_file(&mut self, path: &Path) -> io::Result<Arc<[u8]>>;
+
+    /// The same for those who cannot borrow this: expressions read maps from deep within words.
+    fn files(&self) -> Rc<dyn Files>;
 
     /// The regular files directly inside a directory, as full paths, in the order of their bytes; names
     /// that begin with a dot are left out. `NotADirectory` when `path` is something else.

@@ -13,6 +13,7 @@ use crate::config::source::SourceLine;
 use crate::config::spec::{ProxyKind, Spec, WrittenLine};
 use crate::config::unknown;
 use crate::config::words::{self, Word};
+use crate::state::map_file::loading;
 
 /// A set of sections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -140,6 +141,7 @@ impl<'a> Reader<'a> {
 
     /// Splits a line into words and reads it; its mistakes are collected.
     pub fn raw_line(&mut self, place: &Place, line: &SourceLine<'_>) {
+        loading::at(place);
         if line.is_scope() {
             if let Err(e) = line.scope() {
                 let text = format!("parsing [{place}] : {e}");

@@ -92,7 +92,7 @@ pub enum Argument {
     /// Indices of the proxy and of its server.
     Server(usize, usize),
     /// A compiled regular expression.
-    Regex(regex::bytes::Regex),
+    Regex(crate::sample::pattern::Regex),
 }
 
 /// Why an argument list is refused.

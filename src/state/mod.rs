@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod counters;
+pub mod map_file;
 pub mod server_change;
 pub mod server_status;
 pub mod stick_table;

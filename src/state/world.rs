@@ -25,6 +25,7 @@ use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
 use crate::flow::session::timeouts::Timeouts;
 use crate::state::counters::Counters;
+use crate::state::map_file::References;
 use crate::state::server_status::ServerStatus;
 use crate::state::stick_table::StickTable;
 
@@ -41,6 +42,8 @@ pub struct World {
     pub proxies: Vec<Proxy>,
     /// Stick tables by name.
     pub tables: HashMap<String, Arc<StickTable>>,
+    /// What ACLs and maps look at.
+    pub references: Arc<References>,
     /// The runtime sockets.
     pub cli: CliSockets,
     /// Notices to print when this configuration starts to run.

@@ -3,7 +3,9 @@
 //! In: the questions of one load, and the sockets that are open already. Out: the answers, and the set of
 //! sockets that the next load starts from. Manual: configuration.txt 5.1, management.txt 4.
 
-use super::{BindError, Bound, Identity, Listen, ListenAddress, ListenOptions, Outside, embedded};
+use super::{
+    BindError, Bound, Files, Identity, Listen, ListenAddress, ListenOptions, Outside, embedded,
+};
 use crate::sys;
 use nix::sched::{CloneFlags, setns};
 use nix::sys::signal::{Signal, kill};
@@ -18,6 +20,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -157,12 +160,25 @@ impl OldProcesses {
     }
 }
 
-impl Outside for RealOutside {
-    fn read_file(&mut self, path: &Path) -> io::Result<Arc<[u8]>> {
+/// The file system.
+struct FileSystem;
+
+impl Files for FileSystem {
+    fn read(&self, path: &Path) -> io::Result<Arc<[u8]>> {
         match embedded::read(path) {
             Some(content) => Ok(content),
             None => fs::read(path).map(Arc::from),
         }
+    }
+}
+
+impl Outside for RealOutside {
+    fn read_file(&mut self, path: &Path) -> io::Result<Arc<[u8]>> {
+        FileSystem.read(path)
+    }
+
+    fn files(&self) -> Rc<dyn Files> {
+        Rc::new(FileSystem)
     }
 
     fn list_directory(&mut self, path: &Path) -> io::Result<Vec<PathBuf>> {

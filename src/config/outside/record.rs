@@ -5,19 +5,21 @@
 
 use super::bundle::{Bundle, Refusal};
 use super::real::Place;
-use super::{BindError, Bound, Identity, Listen, Outside};
+use super::{BindError, Bound, Files, Identity, Listen, Outside};
 use nix::sys::stat::fstat;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Passes every question on and writes the answers down.
-#[derive(Debug)]
 pub struct Recording<'a, O> {
     inner: &'a mut O,
+    files: Rc<RecordedFiles>,
     bundle: Bundle,
     asked: HashMap<Identity, u32>,
 }
@@ -25,24 +27,40 @@ pub struct Recording<'a, O> {
 impl<'a, O: Outside> Recording<'a, O> {
     /// Records what `inner` answers.
     pub fn new(inner: &'a mut O) -> Self {
-        Self { inner, bundle: Bundle::default(), asked: HashMap::new() }
+        let files = RecordedFiles { inner: inner.files(), read: RefCell::default() };
+        Self { inner, files: Rc::new(files), bundle: Bundle::default(), asked: HashMap::new() }
     }
 
     /// Everything that was asked, with its answers.
     pub fn into_bundle(self) -> Bundle {
-        self.bundle
+        Bundle { files: self.files.read.take(), ..self.bundle }
+    }
+}
+
+/// What files hold, or why they could not be read.
+type Contents = BTreeMap<PathBuf, Result<Arc<[u8]>, Refusal>>;
+
+/// The files that were asked for.
+struct RecordedFiles {
+    inner: Rc<dyn Files>,
+    read: RefCell<Contents>,
+}
+
+impl Files for RecordedFiles {
+    fn read(&self, path: &Path) -> io::Result<Arc<[u8]>> {
+        let mut read = self.read.borrow_mut();
+        let recorded = read.entry(path.to_owned());
+        answer(recorded.or_insert_with(|| self.inner.read(path).map_err(Refusal::from)))
     }
 }
 
 impl<O: Outside> Outside for Recording<'_, O> {
     fn read_file(&mut self, path: &Path) -> io::Result<Arc<[u8]>> {
-        let inner = &mut *self.inner;
-        answer(
-            self.bundle
-                .files
-                .entry(path.to_owned())
-                .or_insert_with(|| inner.read_file(path).map_err(Refusal::from)),
-        )
+        self.files.read(path)
+    }
+
+    fn files(&self) -> Rc<dyn Files> {
+        self.files.clone()
     }
 
     fn list_directory(&mut self, path: &Path) -> io::Result<Vec<PathBuf>> {
@@ -102,9 +120,18 @@ impl<O: Outside> Outside for Recording<'_, O> {
     }
 }
 
+/// Files as they were read by another process.
+struct ReplayedFiles(Contents);
+
+impl Files for ReplayedFiles {
+    fn read(&self, path: &Path) -> io::Result<Arc<[u8]>> {
+        recorded(self.0.get(path))
+    }
+}
+
 /// Answers from a bundle only. What the bundle does not hold is refused.
-#[derive(Debug)]
 pub struct Replay {
+    files: Rc<ReplayedFiles>,
     bundle: Bundle,
     asked: HashMap<Identity, u32>,
 }
@@ -118,7 +145,8 @@ impl Replay {
                 *socket = Arc::clone(open);
             }
         }
-        Self { bundle, asked: HashMap::new() }
+        let files = Rc::new(ReplayedFiles(std::mem::take(&mut bundle.files)));
+        Self { files, bundle, asked: HashMap::new() }
     }
 
     /// The sockets of this load, once it runs.
@@ -140,7 +168,11 @@ impl RunningSockets {
 
 impl Outside for Replay {
     fn read_file(&mut self, path: &Path) -> io::Result<Arc<[u8]>> {
-        recorded(self.bundle.files.get(path))
+        self.files.read(path)
+    }
+
+    fn files(&self) -> Rc<dyn Files> {
+        self.files.clone()
     }
 
     fn list_directory(&mut self, path: &Path) -> io::Result<Vec<PathBuf>> {

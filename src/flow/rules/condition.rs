@@ -1,6 +1,8 @@
 //! Conditions: `if` and `unless` with named and anonymous ACLs (manual 7.1 and 7.2). In comes a
 //! sample context, out comes whether a rule applies.
 
+use std::collections::{BTreeMap, HashSet};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use crate::catalog::{self, Keyword, Part, Status};
@@ -12,8 +14,11 @@ use crate::config::section::{Sections, invalid_char};
 use crate::config::words::Word;
 use crate::sample::SampleContext;
 use crate::sample::expr::{Expr, FetchError, split_name};
-use crate::sample::pattern::{Method, Patterns};
-use crate::sample::value::Type;
+use crate::sample::pattern::index::Shape;
+use crate::sample::pattern::{Method, Resolve, operators};
+use crate::sample::value::{Type, Value};
+use crate::state::map_file::loading::{self, Use};
+use crate::state::map_file::{Output, Patterns};
 
 /// One `acl` line, or one anonymous ACL: what is looked at and what it is compared with.
 #[derive(Debug, Clone)]
@@ -32,13 +37,40 @@ impl PartialEq for AclSpec {
     }
 }
 
+/// The named ACLs of a proxy, as written, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Acls {
+    list: Vec<AclSpec>,
+    names: HashSet<String>,
+}
+
+impl PartialEq for Acls {
+    fn eq(&self, other: &Acls) -> bool {
+        self.list == other.list
+    }
+}
+
+impl Acls {
+    /// Whether some line has this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
+    fn push(&mut self, acl: AclSpec) {
+        self.names.insert(acl.name.clone());
+        self.list.push(acl);
+    }
+}
+
 /// A sample and the patterns it is compared with.
 #[derive(Debug)]
 pub struct AclTest {
     /// The sample.
     pub expr: Expr,
-    /// The patterns.
-    pub patterns: Patterns,
+    /// How it is compared.
+    pub method: Method,
+    /// The patterns: those of each file, then those that stand in the configuration.
+    pub patterns: Vec<Patterns>,
 }
 
 /// A named ACL: it holds when one of its lines does.
@@ -116,12 +148,22 @@ impl AclTest {
         loop {
             context.more.set(false);
             match self.expr.eval(context) {
-                Some(value) if self.patterns.matches(&value) => return true,
+                Some(value) if self.matches(&value) => return true,
                 None if !context.more.get() => return false,
                 _ if !context.more.get() => return false,
                 _ => context.occurrence.set(context.occurrence.get() + 1),
             }
         }
+    }
+}
+
+impl AclTest {
+    fn matches(&self, value: &Value<'_>) -> bool {
+        if self.method == Method::Found {
+            return true;
+        }
+        let probe = self.method.probe(value);
+        probe.is_some_and(|probe| self.patterns.iter().any(|patterns| patterns.matches(&probe)))
     }
 }
 
@@ -174,10 +216,12 @@ pub fn parse_named(
 pub fn parse_words(line: &mut Line<'_>, negated: bool) -> Result<ConditionSpec, String> {
     let words = line.rest();
     let place = line.words.place.clone();
-    let known: Vec<String> = line.proxy().rules.acls.iter().map(|a| a.name.clone()).collect();
+    let mut acls = std::mem::take(&mut line.proxy().rules.acls);
     let mut reader = AclReader::new(line.outside);
-    let condition = reader.condition(words, negated, &place, &known)?;
+    let condition = reader.condition(words, negated, &place, &mut acls);
     let found = reader.found;
+    line.proxy().rules.acls = acls;
+    let condition = condition?;
     note(line, found, &place);
     Ok(condition)
 }
@@ -218,7 +262,7 @@ impl<'a> AclReader<'a> {
         words: &[Word],
         negated: bool,
         place: &Place,
-        known: &[String],
+        acls: &mut Acls,
     ) -> Result<ConditionSpec, String> {
         let mut alternatives: Vec<Vec<TermSpec>> = vec![Vec::new()];
         let mut rest = words;
@@ -243,10 +287,11 @@ impl<'a> AclReader<'a> {
                 rest = rest.get(end + 1..).unwrap_or_default();
                 AclRef::Inline(spec)
             } else {
-                let declared =
-                    known.iter().any(|n| n == name) || PREDEFINED.iter().any(|(n, _)| *n == name);
-                if !declared {
-                    return Err(format!("no such ACL : '{name}'"));
+                if !acls.contains(name) {
+                    let predefined = PREDEFINED.iter().find(|(n, _)| *n == name);
+                    let (_, words) = predefined.ok_or_else(|| format!("no such ACL : '{name}'"))?;
+                    let words: Vec<Word> = words.iter().map(|w| Word::new(*w)).collect();
+                    acls.push(self.acl(name.to_owned(), &words)?);
                 }
                 AclRef::Named(Word::at(name, word.column()))
             };
@@ -275,34 +320,20 @@ impl<'a> AclReader<'a> {
             self.found.warnings.push(format!("parsing acl '{name}' :\n  matching '{first}' for pattern '{pattern}' is likely a mistake and probably\n  not what you want. Maybe you need to remove the extraneous space before '('.\n  If you are really sure this is not an error, please insert '--' between the\n  match and the pattern to make this warning message disappear."));
         }
         let flags = self.flags(&criterion, words.get(1..).unwrap_or_default())?;
-        let mut values = flags.from_files;
-        values.extend(flags.rest.iter().map(|w| w.bytes().to_vec()));
-        if flags.method == Method::Ip {
-            values = self.addresses(values);
-        }
-        let values: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
-        let patterns = Patterns::parse(flags.method, flags.ignore_case, &values)?;
+        let Flags { shape, mut patterns, .. } = flags;
+        let values = match shape.method {
+            Method::Int | Method::Len => operators(flags.rest, false)?,
+            Method::Version => operators(flags.rest, true)?,
+            _ => flags.rest.iter().map(|w| w.bytes().to_vec()).collect(),
+        };
+        let keyword = criterion.name();
+        let mut resolve = resolver(self.outside);
+        let resolve = flags.resolve.then_some(&mut resolve as Resolve<'_>);
+        patterns.push(loading::words(flags.id, keyword, &values, shape, resolve)?);
         self.found.planned.extend(criterion.expr.planned());
         self.found.references.extend(criterion.expr.references());
-        let test = Arc::new(AclTest { expr: criterion.expr, patterns });
+        let test = Arc::new(AclTest { expr: criterion.expr, method: shape.method, patterns });
         Ok(AclSpec { name, words: words.to_vec(), test })
-    }
-
-    /// Host names among addresses become what they resolve to.
-    fn addresses(&mut self, values: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
-        let mut list = Vec::new();
-        for value in values {
-            let text = String::from_utf8_lossy(&value).into_owned();
-            let named = text.contains(|c: char| c.is_ascii_alphabetic());
-            let name = named && !text.contains([':', '/']);
-            match name.then(|| self.outside.resolve(&text)) {
-                Some(Ok(found)) if !found.is_empty() => {
-                    list.extend(found.iter().map(|ip| ip.to_string().into_bytes()));
-                }
-                _ => list.push(value),
-            }
-        }
-        list
     }
 
     fn flags<'w>(&mut self, criterion: &Criterion, words: &'w [Word]) -> Result<Flags<'w>, String> {
@@ -313,24 +344,34 @@ impl<'a> AclReader<'a> {
             )
         };
         let mut method = criterion.method;
-        let mut ignore_case = false;
-        let mut from_files = Vec::new();
+        let mut flags = Flags {
+            shape: Shape { method: Method::Found, fold: false },
+            resolve: true,
+            id: None,
+            patterns: Vec::new(),
+            rest: &[],
+        };
+        let mut used = Use { map: false, acl: true, two_columns: false };
         let mut rest = words.iter();
         while let Some(flag) = rest.as_slice().first().filter(|w| w.bytes().starts_with(b"-")) {
             rest.next();
             let mut value = || rest.next().map(Word::str).unwrap_or_default();
             match &*flag.str() {
                 "--" => break,
-                "-i" => ignore_case = true,
-                "-n" | "-M" => {}
-                "-u" => {
-                    if value().parse::<i64>().is_err() {
-                        return Err("the argument of -u must be an integer".to_owned());
-                    }
-                }
+                "-i" => flags.shape.fold = true,
+                "-n" => flags.resolve = false,
+                "-M" => (used.map, used.two_columns) = (true, true),
+                "-u" => flags.id = Some(id(&value())?),
                 "-f" => {
-                    method.ok_or_else(untyped)?;
-                    from_files.extend(self.file(&value())?);
+                    let method = method.ok_or_else(untyped)?;
+                    let shape = Shape { method, ..flags.shape };
+                    let mut resolve = resolver(self.outside);
+                    let resolve = flags.resolve.then_some(&mut resolve as Resolve<'_>);
+                    let found = loading::file(&value(), used, shape, Output::Nothing, resolve)?;
+                    flags.patterns.push(found);
+                }
+                "-m" if !flags.patterns.is_empty() => {
+                    return Err("'-m' must only be specified before patterns and files in parsing ACL expression".to_owned());
                 }
                 "-m" => method = Some(criterion.method_named(&value())?),
                 other => {
@@ -340,27 +381,38 @@ impl<'a> AclReader<'a> {
                 }
             }
         }
-        let method = method.ok_or_else(untyped)?;
-        Ok(Flags { method, ignore_case, from_files, rest: rest.as_slice() })
+        flags.shape.method = method.ok_or_else(untyped)?;
+        flags.rest = rest.as_slice();
+        Ok(flags)
     }
+}
 
-    /// The patterns of a file: one a line, without the blanks around it; `#` begins a comment.
-    fn file(&mut self, path: &str) -> Result<Vec<Vec<u8>>, String> {
-        let text = self
-            .outside
-            .read_file(std::path::Path::new(path))
-            .map_err(|_| format!("failed to open pattern file <{path}>"))?;
-        let lines = text.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
-        let patterns = lines.filter(|line| !line.is_empty() && line[0] != b'#');
-        Ok(patterns.map(<[u8]>::to_vec).collect())
+/// The number after `-u`.
+fn id(text: &str) -> Result<i32, String> {
+    let id = text.parse().map_err(|_| "the argument of -u must be an integer")?;
+    if loading::is_given(id) { Err("the id is already used".to_owned()) } else { Ok(id) }
+}
+
+/// Looks up the first IPv4 address of a host.
+fn resolver(outside: &mut dyn Outside) -> impl FnMut(&str) -> Option<Ipv4Addr> {
+    |host| {
+        let found = outside.resolve(host).ok()?;
+        found.into_iter().find_map(|ip| match ip {
+            IpAddr::V4(ip) => Some(ip),
+            IpAddr::V6(_) => None,
+        })
     }
 }
 
 /// The flags of an ACL and what follows them.
 struct Flags<'w> {
-    method: Method,
-    ignore_case: bool,
-    from_files: Vec<Vec<u8>>,
+    shape: Shape,
+    /// Whether host names may stand among addresses.
+    resolve: bool,
+    /// `-u`
+    id: Option<i32>,
+    /// `-f`
+    patterns: Vec<Patterns>,
     rest: &'w [Word],
 }
 
@@ -428,27 +480,13 @@ impl Criterion {
     }
 }
 
-/// Reads an ACL that does not stand in a file.
-fn predefined(name: &str, words: &[&str]) -> Result<AclSpec, String> {
-    let words: Vec<Word> = words.iter().map(|w| Word::new(*w)).collect();
-    let criterion = Criterion::parse(&words.first().map(Word::str).unwrap_or_default())?;
-    let values: Vec<&[u8]> = words.iter().skip(1).map(Word::bytes).collect();
-    let method = criterion.method.ok_or("no matching method")?;
-    let patterns = Patterns::parse(method, false, &values)?;
-    let test = Arc::new(AclTest { expr: criterion.expr, patterns });
-    Ok(AclSpec { name: name.to_owned(), words, test })
-}
-
-/// Gathers the lines of each named ACL.
-pub fn compile_acls(specs: &[AclSpec]) -> Vec<Arc<Acl>> {
-    let mut acls: Vec<Acl> = Vec::new();
-    for spec in specs {
-        match acls.iter_mut().find(|acl| acl.name == spec.name) {
-            Some(acl) => acl.tests.push(spec.test.clone()),
-            None => acls.push(Acl { name: spec.name.clone(), tests: vec![spec.test.clone()] }),
-        }
+/// Gathers the lines of each named ACL; sorted by name.
+pub fn compile_acls(specs: &Acls) -> Vec<Arc<Acl>> {
+    let mut acls: BTreeMap<&str, Vec<Arc<AclTest>>> = BTreeMap::new();
+    for spec in &specs.list {
+        acls.entry(&spec.name).or_default().push(spec.test.clone());
     }
-    acls.into_iter().map(Arc::new).collect()
+    acls.into_iter().map(|(name, tests)| Arc::new(Acl { name: name.to_owned(), tests })).collect()
 }
 
 /// Resolves the names in a condition.
@@ -472,20 +510,13 @@ pub fn compile(spec: &ConditionSpec, acls: &[Arc<Acl>]) -> Result<Condition, Dia
 
 fn named(name: &Word, acls: &[Arc<Acl>], place: &Place) -> Result<Arc<Acl>, Diagnostic> {
     let text = name.str();
-    if let Some(acl) = acls.iter().find(|acl| acl.name == *text) {
-        return Ok(acl.clone());
-    }
-    let unknown = || {
-        Diagnostic::alert(
-            Some(&place.at(name.column())),
-            format!(
-                "parsing [{place}] : error detected while parsing a condition : no such ACL : '{text}'."
-            ),
-        )
-    };
-    let (_, words) = PREDEFINED.iter().find(|(n, _)| *n == text).ok_or_else(unknown)?;
-    let spec = predefined(&text, words).map_err(|_| unknown())?;
-    Ok(Arc::new(Acl { name: spec.name, tests: vec![spec.test] }))
+    let found = acls.binary_search_by(|acl| acl.name.as_str().cmp(&text)).ok();
+    found.and_then(|at| acls.get(at).cloned()).ok_or_else(|| {
+        let text = format!(
+            "parsing [{place}] : error detected while parsing a condition : no such ACL : '{text}'."
+        );
+        Diagnostic::alert(Some(&place.at(name.column())), text)
+    })
 }
 
 fn acl(line: &mut Line<'_>) -> Parsed {

@@ -1,8 +1,6 @@
 //! Actions on headers (manual 4.2 "http-request add-header" and its kin). In comes a stream at a
 //! checkpoint, out comes its request or response with other fields.
 
-use regex::bytes::{Captures, Regex};
-
 use crate::catalog::{ActionRow, Part, Status};
 use crate::config::diagnostic::Diagnostic;
 use crate::flow::http::message::{Message, element_end};
@@ -10,7 +8,7 @@ use crate::flow::log::format::LogFormat;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
 use crate::flow::session::Stream;
-use crate::sample::pattern::compile_regex;
+use crate::sample::pattern::regex::{Groups, Regex, compile_regex};
 
 /// The message that rules at this checkpoint act on.
 pub fn message<'s>(stream: &'s mut Stream<'_>, phase: Phase) -> &'s mut Message {
@@ -112,7 +110,7 @@ fn replace_elements(regex: &Regex, template: &[u8], value: &[u8]) -> Option<Vec<
 }
 
 /// `\0` to `\9` stand for groups, `\xHH` for a byte; before anything else a backslash vanishes.
-fn fill_in(out: &mut Vec<u8>, template: &[u8], found: &Captures<'_>) {
+pub fn fill_in(out: &mut Vec<u8>, template: &[u8], found: &Groups<'_>) {
     let mut rest = template;
     while let Some(at) = memchr::memchr(b'\\', rest) {
         let (plain, after) = rest.split_at(at);

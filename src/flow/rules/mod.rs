@@ -31,7 +31,7 @@ use crate::config::words::Word;
 use crate::flow::log::format::{LogFormat, Purpose};
 use crate::flow::phase::Phase;
 use crate::flow::session::Stream;
-use condition::{Acl, AclSpec, Condition, ConditionSpec};
+use condition::{Acl, Acls, Condition, ConditionSpec};
 
 /// A set of rule sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -301,7 +301,7 @@ impl PartialEq for RuleSpec {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct RulesSpec {
     /// `acl`
-    pub acls: Vec<AclSpec>,
+    pub acls: Acls,
     /// The rules of each rule set, in their order.
     pub sets: Vec<(u16, RuleSpec)>,
     /// `use_backend`, `default_backend`

@@ -1,8 +1,6 @@
 //! Actions on a message's first line (manual 4.2 "http-request set-path" and its kin, "http-response
 //! set-status").
 
-use regex::bytes::Regex;
-
 use crate::catalog::{ActionRow, Part, Status};
 use crate::config::args::parse_lenient;
 use crate::config::diagnostic::Diagnostic;
@@ -13,7 +11,7 @@ use crate::flow::response::error_page;
 use crate::flow::rules::header::{arguments, replace};
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
 use crate::flow::session::Stream;
-use crate::sample::pattern::compile_regex;
+use crate::sample::pattern::regex::{Regex, compile_regex};
 
 /// A part of the request line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

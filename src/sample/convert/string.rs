@@ -8,7 +8,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::catalog::{Converter, Part, Status};
 use crate::sample::args::ArgType;
-use crate::sample::pattern::compile_regex;
+use crate::sample::pattern::regex::{Groups, compile_regex};
 use crate::sample::value::{Type, Value};
 use crate::sample::{Argument, Arguments};
 
@@ -226,7 +226,7 @@ fn regsub(value: Value<'_>, args: &Arguments) -> Option<Value<'static>> {
     text(out)
 }
 
-fn fill_in(out: &mut Vec<u8>, template: &[u8], found: &regex::bytes::Captures<'_>) {
+fn fill_in(out: &mut Vec<u8>, template: &[u8], found: &Groups<'_>) {
     let mut rest = template.iter();
     while let Some(b) = rest.next() {
         match (b, rest.as_slice().first()) {

@@ -1,9 +1,21 @@
-//! Patterns that a sample is matched against (manual 7.1): `-m METHOD` and what an ACL's values mean.
+//! Patterns that a sample is matched against (manual 7.1): `-m METHOD` and what an ACL's or a map's
+//! entries mean. `elements` holds what was written, `index` finds in it; one file a kind of index.
 
-use std::net::IpAddr;
+pub mod elements;
+pub mod index;
+mod integer;
+mod ip;
+mod keys;
+pub mod regex;
+mod substring;
 
-use regex::bytes::{Regex, RegexBuilder};
+use std::borrow::Cow;
+use std::net::{IpAddr, Ipv4Addr};
 
+pub use ip::{in_network, network};
+pub use regex::{Regex, compile_regex};
+
+use crate::config::words::Word;
 use crate::sample::value::{Type, Value};
 
 /// A match method, as after `-m`.
@@ -37,6 +49,8 @@ pub enum Method {
     Dom,
     /// `reg`: it matches one of these regular expressions.
     Reg,
+    /// `regm`: the same; a map's value is filled in with the groups that matched.
+    Regm,
 }
 
 impl Method {
@@ -55,11 +69,17 @@ impl Method {
         ("dir", Method::Dir),
         ("dom", Method::Dom),
         ("reg", Method::Reg),
+        ("regm", Method::Regm),
     ];
 
     /// The method of this name.
     pub fn of_name(name: &str) -> Option<Method> {
         Method::NAMES.iter().find(|(n, _)| *n == name).map(|(_, method)| *method)
+    }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        Method::NAMES.iter().find(|(_, method)| *method == self).map_or("int", |(name, _)| name)
     }
 
     /// What the sample is cast to before it is compared.
@@ -83,246 +103,100 @@ impl Method {
             Type::Method | Type::Bin | Type::Any => return None,
         })
     }
-}
 
-/// The values of one ACL, ready to match.
-#[derive(Debug, Clone)]
-pub enum Patterns {
-    /// `found`
-    Found,
-    /// `bool`
-    Bool,
-    /// Inclusive ranges of integers.
-    Int(Vec<(i64, i64)>),
-    /// Inclusive ranges of lengths.
-    Len(Vec<(i64, i64)>),
-    /// Networks: address and prefix length.
-    Ip(Vec<(IpAddr, u8)>),
-    /// Exact bytes.
-    Bin(Vec<Vec<u8>>),
-    /// Texts with the way of comparing.
-    Text(Method, bool, Vec<Vec<u8>>),
-    /// Regular expressions.
-    Reg(Vec<Regex>),
-}
-
-impl Patterns {
-    /// Reads the values of an ACL. The error is worded as HAProxy's.
-    pub fn parse(method: Method, ignore_case: bool, words: &[&[u8]]) -> Result<Patterns, String> {
-        Ok(match method {
-            Method::Found => Patterns::Found,
-            Method::Bool => Patterns::Bool,
-            Method::Int => Patterns::Int(ranges(words)?),
-            Method::Version => {
-                let plain: Result<Vec<_>, _> = words.iter().map(|w| versions(w)).collect();
-                let plain = plain?;
-                let words: Vec<&[u8]> = plain.iter().map(String::as_bytes).collect();
-                Patterns::Int(ranges(&words)?)
-            }
-            Method::Len => Patterns::Len(ranges(words)?),
-            Method::Ip => Patterns::Ip(networks(words)?),
-            Method::Bin => Patterns::Bin(words.iter().map(|w| hex(w)).collect::<Result<_, _>>()?),
-            Method::Reg => Patterns::Reg(
-                words.iter().map(|w| regex(w, ignore_case)).collect::<Result<_, _>>()?,
-            ),
-            text => Patterns::Text(text, ignore_case, words.iter().map(|w| w.to_vec()).collect()),
+    /// The sample as this method looks at it; `None` when it cannot.
+    pub fn probe<'v>(self, value: &'v Value<'_>) -> Option<Probe<'v>> {
+        let int = || match value {
+            Value::Int(number) => Some(*number),
+            Value::Bool(truth) => Some(i64::from(*truth)),
+            other => match other.clone().cast(Type::Int) {
+                Some(Value::Int(number)) => Some(number),
+                _ => None,
+            },
+        };
+        Some(match self {
+            Method::Found => Probe::Present,
+            Method::Bool | Method::Int | Method::Version => Probe::Int(int()?),
+            Method::Ip => match value {
+                Value::Ip(address) => Probe::Ip(*address),
+                other => match other.clone().cast(Type::Addr) {
+                    Some(Value::Ip(address)) => Probe::Ip(address),
+                    _ => return None,
+                },
+            },
+            Method::Len => Probe::Int(value.to_text().len() as i64),
+            Method::Bin => match value {
+                Value::Int(_) | Value::Ip(_) => match value.clone().cast(Type::Bin)? {
+                    Value::Bin(bytes) => Probe::Text(Cow::Owned(bytes.into_owned())),
+                    _ => return None,
+                },
+                other => Probe::Text(other.to_text()),
+            },
+            _ => Probe::Text(value.to_text()),
         })
     }
-
-    /// Whether the sample matches one of them.
-    pub fn matches(&self, value: &Value<'_>) -> bool {
-        match self {
-            Patterns::Found => true,
-            Patterns::Bool => matches!(value.clone().cast(Type::Bool), Some(Value::Bool(true))),
-            Patterns::Int(ranges) => match value.clone().cast(Type::Int) {
-                Some(Value::Int(number)) => within(ranges, number),
-                _ => false,
-            },
-            Patterns::Len(ranges) => within(ranges, value.to_text().len() as i64),
-            Patterns::Ip(networks) => match value.clone().cast(Type::Addr) {
-                Some(Value::Ip(address)) => networks.iter().any(|n| in_network(address, *n)),
-                _ => false,
-            },
-            Patterns::Bin(list) => list.iter().any(|p| *p == *value.to_text()),
-            Patterns::Text(method, ignore_case, list) => {
-                let text = value.to_text();
-                list.iter().any(|p| text_matches(*method, *ignore_case, &text, p))
-            }
-            Patterns::Reg(list) => list.iter().any(|r| r.is_match(&value.to_text())),
-        }
-    }
 }
 
-fn within(ranges: &[(i64, i64)], number: i64) -> bool {
-    ranges.iter().any(|(low, high)| (*low..=*high).contains(&number))
+/// A sample as a method looks at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe<'v> {
+    /// There is one.
+    Present,
+    /// A number, or a length.
+    Int(i64),
+    /// An address.
+    Ip(IpAddr),
+    /// Bytes.
+    Text(Cow<'v, [u8]>),
 }
 
-/// `5`, `1:10`, `ge 3`, `lt 8` … (manual 7.1.2).
-fn ranges(words: &[&[u8]]) -> Result<Vec<(i64, i64)>, String> {
-    let mut list = Vec::new();
+/// The numbers of an ACL, written as ranges: `gt 3 5` is `4:` and `6:` (manual 7.1.2).
+pub fn operators(words: &[Word], versions: bool) -> Result<Vec<Vec<u8>>, String> {
     let mut operator = "eq";
+    let mut list = Vec::new();
     for word in words {
-        let text = String::from_utf8_lossy(word);
-        match &*text {
-            "eq" => operator = "eq",
-            "ge" => operator = "ge",
-            "gt" => operator = "gt",
-            "le" => operator = "le",
-            "lt" => operator = "lt",
-            number => list.push(range(operator, number)?),
+        let text = word.str();
+        match integer::OPERATORS.iter().find(|known| ***known == *text) {
+            Some(known) => operator = known,
+            None => list.push(integer::with_operator(operator, &text, versions)?.into_bytes()),
         }
     }
     Ok(list)
 }
 
-fn range(operator: &str, text: &str) -> Result<(i64, i64), String> {
-    let plain = !text.contains([':', '-']);
-    if plain && operator != "eq" {
-        let number: i64 = text
-            .parse()
-            .map_err(|_| format!("'{text}' is neither a number nor a supported operator"))?;
-        return Ok(match operator {
-            "ge" => (number, i64::MAX),
-            "gt" => (number.saturating_add(1), i64::MAX),
-            "le" => (i64::MIN, number),
-            _ => (i64::MIN, number.saturating_sub(1)),
-        });
-    }
-    let parse = |t: &str| t.parse::<i64>().map_err(|_| format!("'{text}' is not a number"));
-    let bounds = text.split_once(':').or_else(|| {
-        let (low, high) = text.split_at_checked(1)?.1.split_once('-')?;
-        Some((&text[..low.len() + 1], high))
-    });
-    let Some((low, high)) = bounds else { return parse(text).map(|n| (n, n)) };
-    let low = if low.is_empty() { i64::MIN } else { parse(low)? };
-    let high = if high.is_empty() { i64::MAX } else { parse(high)? };
-    if low > high {
-        return Err(format!("'{text}' is not a valid number range"));
-    }
-    Ok((low, high))
-}
+/// Finds the IPv4 address of a host name that stands among addresses.
+pub type Resolve<'r> = &'r mut dyn FnMut(&str) -> Option<Ipv4Addr>;
 
-/// `3.1` or `3.0-3.1` as the numbers that ranges are made of; operators stay.
-fn versions(word: &[u8]) -> Result<String, String> {
-    let text = String::from_utf8_lossy(word).into_owned();
-    if matches!(&*text, "eq" | "ge" | "gt" | "le" | "lt") {
-        return Ok(text);
-    }
-    let number = |part: &str| -> Result<String, String> {
-        if part.is_empty() {
-            return Ok(String::new());
-        }
-        let (major, minor) = part.split_once('.').unwrap_or((part, "0"));
-        match (major.parse::<u16>(), minor.parse::<u16>()) {
-            (Ok(major), Ok(minor)) => Ok((u32::from(major) << 16 | u32::from(minor)).to_string()),
-            _ => Err(format!("'{text}' is not a dotted version")),
-        }
-    };
-    match text.split_once(['-', ':']) {
-        Some((low, high)) => Ok(format!("{}:{}", number(low)?, number(high)?)),
-        None => number(&text),
-    }
-}
-
-fn networks(words: &[&[u8]]) -> Result<Vec<(IpAddr, u8)>, String> {
-    words.iter().map(|word| network(&String::from_utf8_lossy(word))).collect()
-}
-
-/// `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `::1`, `2001:db8::/32`.
-pub fn network(text: &str) -> Result<(IpAddr, u8), String> {
-    let invalid = || format!("'{text}' is not a valid IPv4 or IPv6 address");
-    let (address, mask) = text.split_once('/').map_or((text, None), |(a, m)| (a, Some(m)));
-    let address: IpAddr = address.parse().map_err(|_| invalid())?;
-    let full = if address.is_ipv4() { 32 } else { 128 };
-    let prefix = match mask {
-        None => full,
-        Some(mask) => match mask.parse::<u8>() {
-            Ok(prefix) => prefix,
-            Err(_) => {
-                let mask: std::net::Ipv4Addr = mask.parse().map_err(|_| invalid())?;
-                u32::from(mask).leading_ones() as u8
-            }
-        },
-    };
-    if prefix > full { Err(invalid()) } else { Ok((address, prefix)) }
-}
-
-/// Whether an address lies in a network; IPv4-mapped IPv6 addresses are looked at as IPv4.
-pub fn in_network(address: IpAddr, (network, prefix): (IpAddr, u8)) -> bool {
-    match (address.to_canonical(), network.to_canonical()) {
-        (IpAddr::V4(a), IpAddr::V4(n)) => {
-            let prefix = if network.is_ipv6() { prefix.saturating_sub(96) } else { prefix };
-            (u32::from(a) ^ u32::from(n)).checked_shr(32 - u32::from(prefix)).unwrap_or(0) == 0
-        }
-        (IpAddr::V6(a), IpAddr::V6(n)) => {
-            (u128::from(a) ^ u128::from(n)).checked_shr(128 - u32::from(prefix)).unwrap_or(0) == 0
-        }
-        _ => false,
-    }
-}
-
-fn hex(word: &[u8]) -> Result<Vec<u8>, String> {
-    let invalid = || "an hex digit is expected".to_owned();
-    if !word.len().is_multiple_of(2) {
-        return Err("an even number of hex digit is expected".to_owned());
-    }
-    word.chunks(2)
-        .map(|pair| {
-            let text = std::str::from_utf8(pair).map_err(|_| invalid())?;
-            u8::from_str_radix(text, 16).map_err(|_| invalid())
-        })
-        .collect()
-}
-
-fn regex(word: &[u8], ignore_case: bool) -> Result<Regex, String> {
-    compile_regex(&String::from_utf8_lossy(word), ignore_case)
-}
-
-/// A regular expression on bytes. The error is worded as HAProxy words PCRE's.
-pub fn compile_regex(text: &str, ignore_case: bool) -> Result<Regex, String> {
-    RegexBuilder::new(text).unicode(false).case_insensitive(ignore_case).build().map_err(|e| {
-        let (error, offset) = pcre_error(text, &e.to_string());
-        format!("regex '{text}' is invalid (error={error}, erroffset={offset})")
-    })
-}
-
-/// PCRE's words for the commonest mistakes, and where it sees them.
-fn pcre_error(text: &str, error: &str) -> (String, usize) {
-    let known = [
-        ("unclosed group", "missing closing parenthesis", text.len()),
-        ("unclosed character class", "missing terminating ] for character class", text.len()),
-        ("unopened group", "unmatched closing parenthesis", text.rfind(')').unwrap_or_default()),
-        (
-            "repetition operator missing expression",
-            "quantifier does not follow a repeatable item",
-            text.find(['*', '+', '?']).unwrap_or_default(),
-        ),
-        ("incomplete escape sequence", "\\ at end of pattern", text.len()),
-    ];
-    match known.into_iter().find(|(ours, _, _)| error.contains(ours)) {
-        Some((_, pcre, offset)) => (pcre.to_owned(), offset),
-        None => {
-            let last = error.lines().last().unwrap_or_default();
-            (last.trim_start_matches("error: ").to_owned(), 0)
-        }
-    }
-}
-
-fn text_matches(method: Method, ignore_case: bool, text: &[u8], pattern: &[u8]) -> bool {
-    let same = |a: &[u8], b: &[u8]| if ignore_case { a.eq_ignore_ascii_case(b) } else { a == b };
+/// Whether one text matches one pattern: what every index of texts must agree with.
+pub fn text_matches(method: Method, fold: bool, text: &[u8], pattern: &[u8]) -> bool {
+    let same = |a: &[u8], b: &[u8]| if fold { a.eq_ignore_ascii_case(b) } else { a == b };
     let length = pattern.len();
     match method {
         Method::Beg => text.get(..length).is_some_and(|t| same(t, pattern)),
         Method::End => text.len().checked_sub(length).is_some_and(|at| same(&text[at..], pattern)),
-        Method::Sub if length == 0 => true,
+        Method::Sub if length == 0 => false,
+        Method::Sub if !fold => memchr::memmem::find(text, pattern).is_some(),
         Method::Sub => text.windows(length).any(|t| same(t, pattern)),
-        Method::Dir => between(text, pattern, b"/?", &same),
-        Method::Dom => between(text, pattern, b"/?.:", &same),
+        Method::Dir => between(text, strip(pattern, DIR), DIR, &same),
+        Method::Dom => between(text, strip(pattern, DOM), DOM, &same),
         _ => same(text, pattern),
     }
 }
 
-/// Whether the pattern, without the delimiters around it, stands between delimiters in the text.
+/// What stands around directories.
+const DIR: &[u8] = b"/?";
+/// What stands around parts of domain names.
+const DOM: &[u8] = b"/?.:";
+
+/// The pattern without the delimiters around it.
+fn strip<'p>(pattern: &'p [u8], delimiters: &[u8]) -> &'p [u8] {
+    let is_delimiter = |b: &u8| delimiters.contains(b);
+    let start = pattern.iter().position(|b| !is_delimiter(b)).unwrap_or(pattern.len());
+    let end = pattern.iter().rposition(|b| !is_delimiter(b)).map_or(start, |e| e + 1);
+    pattern.get(start..end).unwrap_or_default()
+}
+
+/// Whether the pattern stands between delimiters in the text. An empty one never does.
 fn between(
     text: &[u8],
     pattern: &[u8],
@@ -330,11 +204,8 @@ fn between(
     same: &dyn Fn(&[u8], &[u8]) -> bool,
 ) -> bool {
     let is_delimiter = |b: &u8| delimiters.contains(b);
-    let start = pattern.iter().position(|b| !is_delimiter(b)).unwrap_or(pattern.len());
-    let end = pattern.iter().rposition(|b| !is_delimiter(b)).map_or(start, |e| e + 1);
-    let pattern = pattern.get(start..end).unwrap_or_default();
     if pattern.is_empty() || pattern.len() > text.len() {
-        return pattern.is_empty();
+        return false;
     }
     (0..=text.len() - pattern.len()).any(|at| {
         let stop = at + pattern.len();
@@ -344,40 +215,53 @@ fn between(
     })
 }
 
+/// Bytes written in hexadecimal.
+fn hex(word: &[u8]) -> Result<Vec<u8>, String> {
+    if !word.len().is_multiple_of(2) {
+        return Err("an even number of hex digit is expected".to_owned());
+    }
+    let digit = |byte: u8| {
+        let value = char::from(byte).to_digit(16).and_then(|d| u8::try_from(d).ok());
+        value.ok_or_else(|| format!("an hex digit is expected (found '{}')", char::from(byte)))
+    };
+    let pairs = word.chunks_exact(2);
+    pairs.map(|pair| Ok(digit(pair[0])? << 4 | digit(pair[1])?)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn matches(method: Method, words: &[&str], text: &str) -> bool {
-        let words: Vec<&[u8]> = words.iter().map(|w| w.as_bytes()).collect();
-        Patterns::parse(method, false, &words).unwrap().matches(&Value::text(text.as_bytes()))
-    }
-
     #[test]
     fn text_methods_compare_where_they_say() {
-        assert!(matches(Method::Beg, &["/a", "/b"], "/bc"));
-        assert!(!matches(Method::Beg, &["/abc"], "/ab"));
-        assert!(matches(Method::End, &[".png"], "/x.png"));
-        assert!(matches(Method::Sub, &["ell"], "hello"));
-        assert!(matches(Method::Dir, &["img"], "/a/img/b.png"));
-        assert!(!matches(Method::Dir, &["im"], "/a/img/b.png"));
-        assert!(matches(Method::Dom, &["example"], "www.example.com:80"));
-        assert!(matches(Method::Reg, &["^/[0-9]+$"], "/42"));
+        let matches = |method, pattern: &str, text: &str| {
+            text_matches(method, false, text.as_bytes(), pattern.as_bytes())
+        };
+        assert!(matches(Method::Beg, "/b", "/bc"));
+        assert!(!matches(Method::Beg, "/abc", "/ab"));
+        assert!(matches(Method::End, ".png", "/x.png"));
+        assert!(matches(Method::Sub, "ell", "hello"));
+        assert!(matches(Method::Dir, "img", "/a/img/b.png"));
+        assert!(matches(Method::Dir, "/a/img/", "/a/img/b.png"));
+        assert!(!matches(Method::Dir, "im", "/a/img/b.png"));
+        assert!(matches(Method::Dom, "example", "www.example.com:80"));
+        assert!(!matches(Method::Dom, ".", "www.example.com:80"));
     }
 
     #[test]
-    fn integers_take_operators_and_ranges() {
-        assert!(matches(Method::Int, &["ge", "3"], "4"));
-        assert!(!matches(Method::Int, &["lt", "3"], "3"));
-        assert!(matches(Method::Int, &["1:5"], "5"));
+    fn bytes_are_read_from_hexadecimal() {
+        assert_eq!(hex(b"0aFf"), Ok(vec![0x0a, 0xff]));
+        assert_eq!(hex(b"2"), Err("an even number of hex digit is expected".into()));
+        assert_eq!(hex(b"2g"), Err("an hex digit is expected (found 'g')".into()));
     }
 
     #[test]
-    fn networks_hold_their_addresses() {
-        assert!(matches(Method::Ip, &["10.0.0.0/8"], "10.1.2.3"));
-        assert!(matches(Method::Ip, &["10.0.0.0/255.0.0.0"], "10.1.2.3"));
-        assert!(!matches(Method::Ip, &["10.0.0.0/8"], "11.1.2.3"));
-        assert!(matches(Method::Ip, &["0.0.0.0/0"], "11.1.2.3"));
-        assert!(matches(Method::Ip, &["2001:db8::/32"], "2001:db8::5"));
+    fn samples_are_cast_to_what_a_method_compares() {
+        let text = |bytes: &'static [u8]| Some(Probe::Text(Cow::Borrowed(bytes)));
+        assert_eq!(Method::Int.probe(&Value::text(b"42x")), Some(Probe::Int(42)));
+        assert_eq!(Method::Len.probe(&Value::text(b"42x")), Some(Probe::Int(3)));
+        assert_eq!(Method::Str.probe(&Value::Int(7)), text(b"7"));
+        assert_eq!(Method::Bin.probe(&Value::Int(7)), text(b"\0\0\0\0\0\0\0\x07"));
+        assert_eq!(Method::Ip.probe(&Value::text(b"x")), None);
     }
 }
