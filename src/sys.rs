@@ -144,6 +144,39 @@ pub fn local_time(seconds: i64) -> LocalTime {
     }
 }
 
+/// The zone that a date is told in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zone {
+    /// The process's own.
+    Local,
+    /// Greenwich.
+    Utc,
+}
+
+/// A moment, in seconds since 1970, as `strftime`'s format says; `None` beyond the years that a date can
+/// tell, empty when nothing or too much is to be written.
+pub fn format_date(format: &[u8], seconds: i64, zone: Zone) -> Option<Vec<u8>> {
+    // The zone is known from here on.
+    local_time(0);
+    let format = std::ffi::CString::new(format).ok()?;
+    let mut date = std::mem::MaybeUninit::<libc::tm>::zeroed();
+    let seconds = seconds as libc::time_t;
+    let mut text = vec![0u8; 16_384];
+    // SAFETY: all pointers lead to valid memory, and the date is read only when it was filled in.
+    let length = unsafe {
+        let filled = match zone {
+            Zone::Local => libc::localtime_r(&raw const seconds, date.as_mut_ptr()),
+            Zone::Utc => libc::gmtime_r(&raw const seconds, date.as_mut_ptr()),
+        };
+        if filled.is_null() {
+            return None;
+        }
+        libc::strftime(text.as_mut_ptr().cast(), text.len(), format.as_ptr(), filled)
+    };
+    text.truncate(length);
+    Some(text)
+}
+
 /// Who one is after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fork {

@@ -22,6 +22,7 @@ mod proxy_options;
 mod reload;
 mod retries;
 mod rules;
+mod samples;
 mod stats;
 mod stats_page;
 mod tables;

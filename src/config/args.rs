@@ -290,8 +290,13 @@ pub fn parse_lenient(text: &[u8]) -> i64 {
     let value = digits
         .iter()
         .take_while(|c| c.is_ascii_digit())
-        .fold(0i64, |sum, c| sum.saturating_mul(10).saturating_add(i64::from(c - b'0')));
-    if negative { -value } else { value }
+        .fold(0u64, |sum, c| sum.saturating_mul(10).saturating_add(u64::from(c - b'0')));
+    match i64::try_from(value) {
+        Ok(value) if negative => -value,
+        Ok(value) => value,
+        Err(_) if negative => i64::MIN,
+        Err(_) => i64::MAX,
+    }
 }
 
 /// Reads a decimal number that fills the whole word.

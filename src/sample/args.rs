@@ -91,6 +91,8 @@ pub enum Argument {
     Proxy(usize),
     /// Indices of the proxy and of its server.
     Server(usize, usize),
+    /// A variable's name.
+    Variable(Box<[u8]>),
     /// A compiled regular expression.
     Regex(crate::sample::pattern::Regex),
 }
@@ -230,10 +232,7 @@ fn argument(word: &str, kind: ArgType) -> Result<Argument, bool> {
             .ok()
             .and_then(|size| i64::try_from(size).ok())
             .map(Argument::Int),
-        _ => word
-            .split('.')
-            .all(|number| number.parse::<u32>().is_ok())
-            .then(|| Argument::Str(word.as_bytes().into())),
+        _ => field_path(word).map(|path| Argument::Str(path.into())),
     };
     parsed.ok_or(false)
 }
@@ -247,14 +246,24 @@ fn int(word: &str) -> Option<i64> {
     Some(crate::config::args::parse_lenient(word.as_bytes()))
 }
 
-/// An IPv4 mask, as a prefix length or as an address whose ones stand in front.
+/// Numbers between dots; none stands for 0, but not at the end.
+fn field_path(word: &str) -> Option<Vec<u8>> {
+    let mut numbers: Vec<&str> = word.split('.').collect();
+    let digits = |text: &&str| text.bytes().all(|b| b.is_ascii_digit());
+    if !numbers.iter().all(digits) || (numbers.len() > 1 && word.ends_with('.')) {
+        return None;
+    }
+    numbers.iter_mut().filter(|number| number.is_empty()).for_each(|number| *number = "0");
+    Some(numbers.join(".").into_bytes())
+}
+
+/// An IPv4 mask, as a prefix length or as an address.
 pub fn mask4(word: &str) -> Option<Ipv4Addr> {
     if let Ok(bits) = word.parse::<u32>() {
         let shift = 32u32.checked_sub(bits)?;
         return Some(u32::MAX.checked_shl(shift).unwrap_or(0).into());
     }
-    let mask = word.parse::<Ipv4Addr>().ok()?;
-    Some(mask).filter(|mask| mask.to_bits().leading_ones() == mask.to_bits().count_ones())
+    word.parse().ok()
 }
 
 /// An IPv6 mask, as a prefix length or as an address.

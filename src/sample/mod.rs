@@ -10,11 +10,13 @@ pub mod valid;
 pub mod value;
 pub mod vars;
 
+use std::borrow::Cow;
 use std::cell::Cell;
 
 use crate::flow::phase::Phase;
 use crate::flow::session::{Session, Stream};
 pub use args::{ArgType, Argument};
+use value::{Type, Value};
 
 /// The arguments of one fetch or converter.
 #[derive(Debug, Clone, Default)]
@@ -29,10 +31,49 @@ impl Arguments {
         }
     }
 
+    /// Takes the text at this place for a variable's name, if it can be one; says whether it is.
+    pub fn read_variable(&mut self, index: usize) -> bool {
+        let Some(argument) = self.0.get_mut(index) else { return false };
+        if let Argument::Str(name) = argument
+            && vars::check_name(name).is_ok()
+        {
+            *argument = Argument::Variable(std::mem::take(name));
+        }
+        matches!(argument, Argument::Variable(_))
+    }
+
+    /// The argument at this place as text: as it stands, or what the variable it names holds.
+    pub fn text<'a>(&'a self, index: usize, context: &SampleContext<'a>) -> Option<Cow<'a, [u8]>> {
+        match self.0.get(index)? {
+            Argument::Str(text) => Some(Cow::Borrowed(text)),
+            argument => match argument.variable(context)?.cast(Type::Str)? {
+                Value::Str(text) => Some(text),
+                _ => None,
+            },
+        }
+    }
+
+    /// Makes the text at this place lower case.
+    pub fn lower(&mut self, index: usize) {
+        if let Some(Argument::Str(text)) = self.0.get_mut(index) {
+            text.make_ascii_lowercase();
+        }
+    }
+
     /// The text at this place.
     pub fn str(&self, index: usize) -> Option<&[u8]> {
         match self.0.get(index)? {
             Argument::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+impl Argument {
+    /// What the variable that the argument names holds.
+    pub fn variable(&self, context: &SampleContext<'_>) -> Option<Value<'static>> {
+        match self {
+            Argument::Variable(name) => vars::get(context, name),
             _ => None,
         }
     }

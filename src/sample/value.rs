@@ -1,7 +1,7 @@
 //! Samples: a typed value taken from the traffic (manual 7.3). Casts follow the manual's 7.3.1.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 /// The types of HAProxy's samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,6 +87,14 @@ impl<'a> Value<'a> {
         Value::Str(Cow::Owned(bytes.into()))
     }
 
+    /// What text or bytes hold; `None` for what is neither.
+    pub fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Value::Str(bytes) | Value::Bin(bytes) | Value::Method(bytes) => Some(bytes),
+            _ => None,
+        }
+    }
+
     /// The value's own type.
     pub fn kind(&self) -> Type {
         match self {
@@ -105,7 +113,7 @@ impl<'a> Value<'a> {
         match self {
             Value::Bool(value) => Cow::Borrowed(if *value { b"1" } else { b"0" }),
             Value::Int(value) => Cow::Owned(value.to_string().into_bytes()),
-            Value::Ip(address) => Cow::Owned(address.to_string().into_bytes()),
+            Value::Ip(address) => Cow::Owned(address_text(*address).into_bytes()),
             Value::Str(text) | Value::Method(text) | Value::Bin(text) => Cow::Borrowed(text),
         }
     }
@@ -119,23 +127,28 @@ impl<'a> Value<'a> {
             (value @ Value::Ip(_), Type::Addr) => Some(value),
             (Value::Bool(value), Type::Int) => Some(Value::Int(i64::from(value))),
             (Value::Int(value), Type::Bool) => Some(Value::Bool(value != 0)),
-            (Value::Str(text) | Value::Method(text), Type::Int) => {
-                int_of_text(&text).map(Value::Int)
-            }
+            (Value::Str(text), Type::Int) => int_of_text(&text).map(Value::Int),
             (Value::Str(text), Type::Bool) => int_of_text(&text).map(|i| Value::Bool(i != 0)),
             (Value::Str(text), Type::Bin) => Some(Value::Bin(text)),
             (Value::Str(text), Type::Method) => Some(Value::Method(text)),
-            (Value::Method(text), Type::Str) => Some(Value::Str(text)),
-            (Value::Method(text), Type::Bin) => Some(Value::Bin(text)),
+            // As everywhere in HAProxy, a NUL ends a text; a method becomes text, never bytes.
+            (Value::Bin(bytes), Type::Str) => Some(Value::Str(until_nul(bytes))),
+            (Value::Bin(bytes), Type::Method) => Some(Value::Method(bytes)),
+            (Value::Method(text), Type::Str | Type::Bin) => Some(Value::Str(text)),
             (Value::Str(text), Type::Addr | Type::Ipv4 | Type::Ipv6) => {
                 let address: IpAddr = std::str::from_utf8(&text).ok()?.parse().ok()?;
                 Value::Ip(address).cast(to)
             }
             (Value::Ip(IpAddr::V4(ip)), Type::Ipv6) => Some(Value::Ip(ip.to_ipv6_mapped().into())),
-            (Value::Ip(IpAddr::V6(ip)), Type::Ipv4) => ip.to_ipv4().map(|ip| Value::Ip(ip.into())),
+            (Value::Ip(IpAddr::V6(ip)), Type::Ipv4) => {
+                ip.to_ipv4_mapped().map(|ip| Value::Ip(ip.into()))
+            }
             (Value::Ip(IpAddr::V4(ip)), Type::Int) => Some(Value::Int(i64::from(u32::from(ip)))),
             (Value::Int(value), Type::Ipv4 | Type::Addr) => {
-                Some(Value::Ip(std::net::Ipv4Addr::from(value as u32).into()))
+                Some(Value::Ip(Ipv4Addr::from(value as u32).into()))
+            }
+            (Value::Int(value), Type::Ipv6) => {
+                Some(Value::Ip(Ipv4Addr::from(value as u32).to_ipv6_mapped().into()))
             }
             (Value::Ip(IpAddr::V4(ip)), Type::Bin) => Some(Value::Bin(ip.octets().to_vec().into())),
             (Value::Ip(IpAddr::V6(ip)), Type::Bin) => Some(Value::Bin(ip.octets().to_vec().into())),
@@ -158,6 +171,28 @@ impl<'a> Value<'a> {
     }
 }
 
+/// An address as C libraries write it: of an IPv6 address that only its last 32 bits make, these are
+/// written as an IPv4 address, unless the upper half of them is zero.
+pub fn address_text(address: IpAddr) -> String {
+    match address {
+        IpAddr::V6(v6) if v6.segments()[..6] == [0; 6] && v6.segments()[6] != 0 => {
+            format!("::{}", Ipv4Addr::from(v6.to_bits() as u32))
+        }
+        address => address.to_string(),
+    }
+}
+
+fn until_nul(bytes: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let end = memchr::memchr(0, &bytes).unwrap_or(bytes.len());
+    match bytes {
+        Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[..end]),
+        Cow::Owned(mut bytes) => {
+            bytes.truncate(end);
+            Cow::Owned(bytes)
+        }
+    }
+}
+
 fn int_of_text(text: &[u8]) -> Option<i64> {
-    Some(crate::config::args::parse_lenient(text))
+    (!text.is_empty()).then(|| crate::config::args::parse_lenient(text))
 }

@@ -151,21 +151,21 @@ impl Message {
     }
 
     /// The target from its path on, query included: what follows the authority in the absolute
-    /// form; `None` for `*` and the authority form.
+    /// form; `None` for `*`, the authority form, and an absolute form without a path.
     pub fn path_and_query(&self) -> Option<&[u8]> {
         let target = self.target();
-        match target.first() {
-            Some(b'/') => Some(target),
-            Some(b'*') | None => None,
-            Some(_) => {
-                let scheme = memchr::memmem::find(target, b"://")?;
-                let rest = target.get(scheme + 3..)?;
-                match memchr::memchr2(b'/', b'?', rest) {
-                    Some(at) if rest.get(at) == Some(&b'/') => rest.get(at..),
-                    _ => Some(b"/"),
-                }
+        let rest = match target.first()? {
+            b'/' => return Some(target),
+            b'*' => return None,
+            first if first.is_ascii_alphabetic() => {
+                let part_of_scheme =
+                    |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+                let end = target.iter().position(|b| !part_of_scheme(b))?;
+                target.get(end..)?.strip_prefix(b"://")?
             }
-        }
+            _ => target,
+        };
+        memchr::memchr(b'/', rest).and_then(|at| rest.get(at..))
     }
 
     /// The path without the query.
@@ -297,6 +297,26 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
+/// A value without the blanks around it.
+pub fn trim_blanks(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// What stands between the commas of a value, quoted commas respected, without surrounding blanks; what
+/// is empty counts too.
+pub fn raw_elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(value);
+    std::iter::from_fn(move || {
+        let value = rest?;
+        let (element, after) = value.split_at(element_end(value));
+        rest = after.get(1..);
+        Some(trim_blanks(element))
+    })
+}
+
 /// Index of the first comma outside quotes, or the length.
 pub fn element_end(value: &[u8]) -> usize {
     let mut quoted = false;
@@ -328,7 +348,7 @@ mod tests {
         let path = |t: &[u8]| request(t).path().map(<[u8]>::to_vec);
         assert_eq!(path(b"/a/b?c=d"), Some(b"/a/b".to_vec()));
         assert_eq!(path(b"http://x.y/a?z"), Some(b"/a".to_vec()));
-        assert_eq!(path(b"http://x.y"), Some(b"/".to_vec()));
+        assert_eq!(path(b"http://x.y"), None);
         assert_eq!(path(b"*"), None);
         assert_eq!(path(b"x.y:443"), None);
         assert_eq!(request(b"/a?b?c").query(), Some(&b"b?c"[..]));

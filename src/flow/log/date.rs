@@ -114,7 +114,8 @@ fn day_and_time(out: &mut Vec<u8>, date: &LocalTime) {
     time(out, date);
 }
 
-fn month(date: &LocalTime) -> &'static [u8] {
+/// The month's three letters.
+pub fn month(date: &LocalTime) -> &'static [u8] {
     MONTHS.get((date.month as usize).wrapping_sub(1)).map_or(b"Jan", |m| m.as_slice())
 }
 

@@ -5,24 +5,25 @@ use crate::sample::Arguments;
 use crate::sample::args::ArgType;
 use crate::sample::value::{Type, Value};
 
-/// How the input is read and what happens to what cannot be read.
-#[derive(Clone, Copy)]
+/// How the input is read: as ASCII, or as UTF-8 with what happens to what it may not hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Input {
     Ascii,
-    /// UTF-8; a broken sequence makes the conversion fail.
-    Strict,
-    /// UTF-8; a broken sequence is left out.
-    Skip,
-    /// UTF-8; the bytes of a broken sequence are taken one by one.
-    Lenient,
+    Utf8 {
+        /// Whether overlong sequences are refused too.
+        strict: bool,
+        /// Whether what is refused is left out; otherwise the conversion fails.
+        skip: bool,
+    },
 }
 
 fn input(args: &Arguments) -> Option<Input> {
-    Some(match args.str(0).unwrap_or(b"ascii") {
+    Some(match args.str(0).unwrap_or_default() {
         b"" | b"ascii" => Input::Ascii,
-        b"utf8" => Input::Strict,
-        b"utf8s" | b"utf8ps" => Input::Skip,
-        b"utf8p" => Input::Lenient,
+        b"utf8" => Input::Utf8 { strict: true, skip: false },
+        b"utf8s" => Input::Utf8 { strict: true, skip: true },
+        b"utf8p" => Input::Utf8 { strict: false, skip: false },
+        b"utf8ps" => Input::Utf8 { strict: false, skip: true },
         _ => return None,
     })
 }
@@ -32,24 +33,59 @@ fn check(args: &mut Arguments) -> Result<(), String> {
     input(args).map(|_| ()).ok_or_else(|| format!("Unexpected input code type. {known}"))
 }
 
-fn json(value: Value<'_>, args: &Arguments) -> Option<Value<'static>> {
-    let (Value::Str(bytes) | Value::Bin(bytes)) = value else { return None };
-    let input = input(args)?;
+fn json(value: &Value<'_>, args: &Arguments) -> Option<Value<'static>> {
+    let mut rest = value.bytes()?;
     let mut out = String::new();
-    if matches!(input, Input::Ascii) {
-        bytes.iter().for_each(|b| escape(&mut out, u32::from(*b)));
-        return Some(Value::string(out));
-    }
-    for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| escape(&mut out, u32::from(c)));
-        match input {
-            _ if chunk.invalid().is_empty() => {}
-            Input::Strict => return None,
-            Input::Skip => {}
-            _ => chunk.invalid().iter().for_each(|b| escape(&mut out, u32::from(*b))),
+    match input(args)? {
+        Input::Ascii => rest.iter().for_each(|b| escape(&mut out, u32::from(*b))),
+        Input::Utf8 { strict, skip } => {
+            while !rest.is_empty() {
+                match next(&mut rest, strict) {
+                    Some(code) => escape(&mut out, code),
+                    None if skip => {}
+                    None => return None,
+                }
+            }
         }
     }
     Some(Value::string(out))
+}
+
+/// Takes the next sequence, of up to six bytes as UTF-8 once had them; `None` for one that is broken,
+/// a surrogate or no character, beyond 16 bits, or overlong if that is not allowed.
+fn next(rest: &mut &[u8], strict: bool) -> Option<u32> {
+    let (first, after) = rest.split_first()?;
+    let ones = first.leading_ones();
+    if ones == 0 {
+        *rest = after;
+        return Some(u32::from(*first));
+    }
+    let length = ones as usize;
+    if !(2..=6).contains(&length) || rest.len() < length {
+        *rest = after;
+        return None;
+    }
+    let mut code = u32::from(first & (0x7f >> ones));
+    for at in 1..length {
+        let byte = rest[at];
+        if byte & 0xc0 != 0x80 {
+            *rest = &rest[at..];
+            return None;
+        }
+        code = (code << 6) | u32::from(byte & 0x3f);
+    }
+    *rest = &rest[length..];
+    let needed = match code {
+        0..=0x7f => 1,
+        0x80..=0x7ff => 2,
+        0x800..=0xffff => 3,
+        _ => 4,
+    };
+    let refused = (strict && length > needed)
+        || (0xd800..=0xdfff).contains(&code)
+        || code == 0xfffe
+        || code >= 0xffff;
+    (!refused).then_some(code)
 }
 
 fn escape(out: &mut String, code: u32) {
@@ -61,7 +97,7 @@ fn escape(out: &mut String, code: u32) {
         Some('\n') => out.push_str("\\n"),
         Some('\t') => out.push_str("\\t"),
         Some(c @ ' '..='~') => out.push(c),
-        _ => out.push_str(&format!("\\u{:04x}", code & 0xffff)),
+        _ => out.push_str(&format!("\\u{:04x}", code)),
     }
 }
 
@@ -81,7 +117,7 @@ pub const PART: Part = Part {
         ],
         status: Status::Works,
         check,
-        run: |value, _, args| json(value, args),
+        run: |value, _, args| json(&value, args),
         ..Converter::NEW
     }],
     ..Part::NONE

@@ -8,6 +8,11 @@ use crate::sample::value::{Type, Value};
 use crate::sample::{Argument, Arguments};
 
 fn ipmask(value: Value<'_>, args: &Arguments) -> Option<Value<'static>> {
+    // An IPv4 address within an IPv6 address counts as what it is.
+    let value = match value {
+        Value::Ip(ip) => Value::Ip(ip.to_canonical()),
+        value => value,
+    };
     let address = match (value, args.0.first()?, args.0.get(1)) {
         (Value::Ip(IpAddr::V4(ip)), Argument::Ip(IpAddr::V4(mask)), _) => {
             IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() & mask.to_bits()))

@@ -1,42 +1,68 @@
-//! Converters of integers and booleans (manual 7.3.1). Arithmetic is planned: its operand may be a
-//! variable, and variables are not kept yet. In: an integer. Out: an integer or boolean;
+//! Converters of integers and booleans (manual 7.3.1). In: an integer. Out: an integer or boolean;
 //! arithmetic stays within 64 bits and stops at the ends.
 
 use crate::catalog::{Converter, Part, Status};
+use crate::config::args::parse_lenient;
 use crate::sample::args::ArgType;
 use crate::sample::value::{Type, Value};
-use crate::sample::vars;
-use crate::sample::{Argument, Arguments};
+use crate::sample::{Argument, Arguments, SampleContext};
 
-/// The integer argument.
-fn operand(args: &Arguments) -> Option<i64> {
-    match args.0.first()? {
-        Argument::Int(number) => Some(*number),
+/// The integer argument, or what the variable it names holds.
+fn operand(context: &SampleContext<'_>, args: &Arguments) -> Option<i64> {
+    let argument = args.0.first()?;
+    if let Argument::Int(number) = argument {
+        return Some(*number);
+    }
+    match argument.variable(context)?.cast(Type::Int)? {
+        Value::Int(number) => Some(number),
         _ => None,
     }
 }
 
 /// An integer or a variable's name; an integer is read at once.
 fn read_operand(args: &mut Arguments) -> Result<(), String> {
-    let text = args.str(0).unwrap_or_default();
-    match std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()) {
-        Some(number) => args.0 = vec![Argument::Int(number)],
-        None if text.is_empty() => args.0 = vec![Argument::Int(0)],
-        None => vars::check_name(text)
-            .map_err(|_| "expects an integer or a variable name".to_owned())?,
+    if args.read_variable(0) {
+        return Ok(());
     }
+    let text = args.str(0).unwrap_or_default();
+    let digits = text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text);
+    if !digits.iter().all(u8::is_ascii_digit) {
+        return Err("expects an integer or a variable name".to_owned());
+    }
+    args.0 = vec![Argument::Int(parse_lenient(text))];
     Ok(())
 }
 
 /// Both operands to one result.
 fn arithmetic<'a>(
     value: Value<'a>,
+    context: &SampleContext<'_>,
     args: &Arguments,
     compute: fn(i64, i64) -> i64,
 ) -> Option<Value<'a>> {
     match value {
-        Value::Int(left) => Some(Value::Int(compute(left, operand(args)?))),
+        Value::Int(left) => Some(Value::Int(compute(left, operand(context, args)?))),
         _ => None,
+    }
+}
+
+/// Stops at the largest integer, and by HAProxy's mistake, which its later releases keep, gives it for
+/// the sum of any two negative ones that does not go below the smallest.
+fn add(left: i64, right: i64) -> i64 {
+    match left.checked_add(right) {
+        Some(_) if left < 0 && right < 0 => i64::MAX,
+        Some(sum) => sum,
+        None => left.saturating_add(right),
+    }
+}
+
+fn subtract(left: i64, right: i64) -> i64 {
+    match right.checked_neg() {
+        Some(right) => add(left, right),
+        None => {
+            let sum = add(left, i64::MAX);
+            if sum < i64::MAX { sum + 1 } else { sum }
+        }
     }
 }
 
@@ -68,6 +94,7 @@ const ARITHMETIC: Converter = Converter {
     takes: Type::Int,
     gives: Type::Int,
     check: read_operand,
+    status: Status::Works,
     ..Converter::NEW
 };
 
@@ -84,14 +111,14 @@ pub const PART: Part = Part {
                 ("int(5),add(3)", "8"),
                 ("int(9223372036854775807),add(1)", "9223372036854775807"),
             ],
-            run: |value, _, args| arithmetic(value, args, i64::saturating_add),
+            run: |value, context, args| arithmetic(value, context, args, add),
             ..ARITHMETIC
         },
         Converter {
             name: "and",
             doc: "Bitwise and with an integer or a variable.",
             examples: &[("int(12),and(10)", "8")],
-            run: |value, _, args| arithmetic(value, args, |a, b| a & b),
+            run: |value, context, args| arithmetic(value, context, args, |a, b| a & b),
             ..ARITHMETIC
         },
         Converter {
@@ -103,7 +130,6 @@ pub const PART: Part = Part {
         },
         Converter {
             name: "cpl",
-            status: Status::Works,
             args: &[],
             required: 0,
             doc: "All bits inverted.",
@@ -120,7 +146,7 @@ pub const PART: Part = Part {
                 ("int(-7),div(2)", "-3"),
                 ("int(5),div(0)", "9223372036854775807"),
             ],
-            run: |value, _, args| arithmetic(value, args, divide),
+            run: |value, context, args| arithmetic(value, context, args, divide),
             ..ARITHMETIC
         },
         Converter {
@@ -134,19 +160,18 @@ pub const PART: Part = Part {
             name: "mod",
             doc: "The remainder of a division; zero when dividing by zero.",
             examples: &[("int(7),mod(4)", "3"), ("int(-7),mod(4)", "-3"), ("int(5),mod(0)", "0")],
-            run: |value, _, args| arithmetic(value, args, remainder),
+            run: |value, context, args| arithmetic(value, context, args, remainder),
             ..ARITHMETIC
         },
         Converter {
             name: "mul",
             doc: "Multiplies by an integer or a variable.",
             examples: &[("int(7),mul(6)", "42")],
-            run: |value, _, args| arithmetic(value, args, i64::saturating_mul),
+            run: |value, context, args| arithmetic(value, context, args, i64::saturating_mul),
             ..ARITHMETIC
         },
         Converter {
             name: "neg",
-            status: Status::Works,
             args: &[],
             required: 0,
             doc: "The integer with its sign changed.",
@@ -173,7 +198,7 @@ pub const PART: Part = Part {
             name: "or",
             doc: "Bitwise or with an integer or a variable.",
             examples: &[("int(12),or(3)", "15")],
-            run: |value, _, args| arithmetic(value, args, |a, b| a | b),
+            run: |value, context, args| arithmetic(value, context, args, |a, b| a | b),
             ..ARITHMETIC
         },
         Converter {
@@ -182,15 +207,16 @@ pub const PART: Part = Part {
             examples: &[
                 ("int(5),sub(8)", "-3"),
                 ("int(-9223372036854775807),sub(5)", "-9223372036854775808"),
+                ("int(-5),sub(3)", "9223372036854775807"),
             ],
-            run: |value, _, args| arithmetic(value, args, i64::saturating_sub),
+            run: |value, context, args| arithmetic(value, context, args, subtract),
             ..ARITHMETIC
         },
         Converter {
             name: "xor",
             doc: "Bitwise exclusive or with an integer or a variable.",
             examples: &[("int(12),xor(10)", "6"), ("int(5),xor(-1)", "-6")],
-            run: |value, _, args| arithmetic(value, args, |a, b| a ^ b),
+            run: |value, context, args| arithmetic(value, context, args, |a, b| a ^ b),
             ..ARITHMETIC
         },
     ],

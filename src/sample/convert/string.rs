@@ -2,13 +2,10 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
 use crate::catalog::{Converter, Part, Status};
+use crate::flow::rules::header;
 use crate::sample::args::ArgType;
-use crate::sample::pattern::regex::{Groups, compile_regex};
+use crate::sample::pattern::regex::compile_regex;
 use crate::sample::value::{Type, Value};
 use crate::sample::{Argument, Arguments};
 
@@ -34,11 +31,11 @@ fn text(bytes: impl Into<Vec<u8>>) -> Option<Value<'static>> {
 
 fn bytes<'a>(value: Value<'a>, args: &Arguments) -> Option<Value<'a>> {
     let bytes = into_bytes(value)?;
-    let offset = usize::try_from(args.int(0)?).ok()?;
-    if offset >= bytes.len() {
+    // A negative offset is beyond any end, and a negative length no limit.
+    let Some(offset) = usize::try_from(args.int(0)?).ok().filter(|at| *at < bytes.len()) else {
         return Some(Value::Bin(Cow::Borrowed(b"")));
-    }
-    let length = args.int(1).map_or(bytes.len(), |n| usize::try_from(n).unwrap_or(0));
+    };
+    let length = args.int(1).and_then(|n| usize::try_from(n).ok()).unwrap_or(bytes.len());
     let end = offset.saturating_add(length).min(bytes.len());
     Some(Value::Bin(cut(bytes, offset, end)))
 }
@@ -104,6 +101,7 @@ fn piece<'a>(value: Value<'a>, args: &Arguments, words: bool) -> Option<Value<'a
 fn check_piece(args: &mut Arguments) -> Result<(), String> {
     match args.int(0) {
         Some(0) => Err("Unexpected value 0 for index".to_owned()),
+        _ if args.str(1).is_none_or(<[u8]>::is_empty) => Err("Empty separators list".to_owned()),
         _ => Ok(()),
     }
 }
@@ -115,7 +113,7 @@ fn hex_digits(bytes: &[u8]) -> Vec<u8> {
 
 fn hex2i(value: Value<'_>) -> Option<Value<'static>> {
     let bytes = into_bytes(value)?;
-    if bytes.is_empty() || !bytes.iter().all(u8::is_ascii_hexdigit) {
+    if !bytes.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     let number = bytes.iter().fold(0u64, |sum, b| {
@@ -125,21 +123,14 @@ fn hex2i(value: Value<'_>) -> Option<Value<'static>> {
     Some(Value::Int(number as i64))
 }
 
-fn base64_decode(value: Value<'_>) -> Option<Value<'static>> {
-    let engine = GeneralPurpose::new(
-        &STANDARD,
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
-    );
-    let decoded = engine.decode(into_bytes(value)?).ok()?;
-    Some(Value::Bin(decoded.into()))
-}
-
 /// `%xx`, and `+` for a blank: behind the first `?`, or everywhere when the argument is not 0.
 fn url_dec(value: Value<'_>, args: &Arguments) -> Option<Value<'static>> {
     let bytes = into_bytes(value)?;
     let mut in_query = args.int(0).unwrap_or(0) != 0;
     let mut out = Vec::with_capacity(bytes.len());
-    let mut rest = &bytes[..];
+    // A NUL ends the text.
+    let end = memchr::memchr(0, &bytes).unwrap_or(bytes.len());
+    let mut rest = &bytes[..end];
     while let Some((first, after)) = rest.split_first() {
         rest = after;
         match first {
@@ -161,35 +152,73 @@ fn url_dec(value: Value<'_>, args: &Arguments) -> Option<Value<'static>> {
     text(out)
 }
 
-/// `[+|-]value;q=0.5, …`: the listed language the header likes best, `None` without a match.
-fn language<'a>(value: Value<'a>, args: &Arguments) -> Option<Value<'a>> {
-    let header = into_bytes(value)?;
-    let header = String::from_utf8_lossy(&header).into_owned();
-    let known = String::from_utf8_lossy(args.str(0)?).into_owned();
-    let mut best: Option<(&str, u32)> = None;
-    for entry in header.split(',') {
-        let mut parts = entry.split(';').map(str::trim);
-        let tag = parts.next().unwrap_or("");
-        let quality = parts.find_map(|p| p.strip_prefix("q=")).map_or(1000, thousandths);
-        let primary = tag.split('-').next().unwrap_or(tag);
-        let same = |k: &&str| k.eq_ignore_ascii_case(tag) || k.eq_ignore_ascii_case(primary);
-        let Some(found) = known.split(';').find(same) else { continue };
-        if best.is_none_or(|(_, q)| quality > q) {
-            best = Some((found, quality));
+/// The language among those of the first argument that an `Accept-Language` header likes best (RFC 9110
+/// 12.5.4), as HAProxy reads it; else the second argument, if there is one.
+fn language<'a>(value: &Value<'a>, args: &'a Arguments) -> Option<Value<'a>> {
+    let known = args.str(0)?;
+    let mut best: (&[u8], u32) = (b"", 0);
+    for entry in value.bytes()?.split(|b| *b == b',').map(trim_spaces) {
+        let end = entry.iter().position(|b| *b == b';' || is_space(b)).unwrap_or(entry.len());
+        let (range, rest) = entry.split_at(end);
+        if range.is_empty() {
+            continue;
+        }
+        let mut tags = known.split(|b| *b == b';');
+        let Some(tag) = tags.find(|tag| in_range(range, tag)) else { continue };
+        let Some(quality) = quality(trim_spaces(rest)) else { continue };
+        if quality > best.1 {
+            best = (tag, quality);
+        }
+        if quality >= 1000 {
+            break;
         }
     }
-    match best {
-        Some((found, quality)) if quality > 0 => text(found),
-        _ => text(args.str(1)?),
-    }
+    let found = if best.0.is_empty() { args.str(1)? } else { best.0 };
+    (!found.is_empty()).then(|| Value::text(found))
 }
 
-/// A quality value (RFC 9110 12.4.2) in thousandths.
-fn thousandths(text: &str) -> u32 {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let digits = part.bytes().chain(std::iter::repeat(b'0')).take(3);
-    let part = digits.fold(0, |sum, d| sum * 10 + u32::from(d.wrapping_sub(b'0') % 10));
-    (whole.parse::<u32>().unwrap_or(0) * 1000 + part).min(1000)
+fn is_space(byte: &u8) -> bool {
+    byte.is_ascii_whitespace() || *byte == 0x0b
+}
+
+fn trim_spaces(text: &[u8]) -> &[u8] {
+    let from = text.iter().position(|b| !is_space(b)).unwrap_or(text.len());
+    let to = text.iter().rposition(|b| !is_space(b)).map_or(from, |at| at + 1);
+    &text[from..to]
+}
+
+/// Whether a header's language (`en-US`) is the tag (`en`) or more special than it.
+fn in_range(range: &[u8], tag: &[u8]) -> bool {
+    range.strip_prefix(tag).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"-"))
+}
+
+/// What stands behind a language: nothing or `;q=0.5`, in thousandths; `None` for anything else than a
+/// semicolon.
+fn quality(text: &[u8]) -> Option<u32> {
+    let Some((first, rest)) = text.split_first() else { return Some(1000) };
+    if *first != b';' {
+        return None;
+    }
+    let value = trim_spaces(rest)
+        .strip_prefix(b"q")
+        .and_then(|rest| trim_spaces(rest).strip_prefix(b"="))
+        .map(trim_spaces);
+    Some(value.map_or(1000, thousandths))
+}
+
+/// A quality value (RFC 9110 12.4.2) in thousandths; 1000 when it does not begin with a digit.
+fn thousandths(text: &[u8]) -> u32 {
+    let digit =
+        |at: usize| text.get(at).filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0'));
+    let Some(whole) = digit(0) else { return 1000 };
+    let mut sum = whole * 1000;
+    if text.get(1) == Some(&b'.') {
+        for (place, weight) in [(2, 100), (3, 10), (4, 1)] {
+            let Some(digit) = digit(place) else { break };
+            sum += digit * weight;
+        }
+    }
+    sum.min(1000)
 }
 
 fn iif<'a>(value: Value<'a>, args: &Arguments) -> Option<Value<'static>> {
@@ -208,15 +237,19 @@ fn regsub(value: Value<'_>, args: &Arguments) -> Option<Value<'static>> {
     let all = args.str(2).is_some_and(|flags| flags.contains(&b'g'));
     let mut out = Vec::new();
     let mut from = 0;
-    while from <= bytes.len() {
-        let Some(found) = regex.captures(&bytes[from..]) else { break };
+    while let Some(found) = regex.captures_at(&bytes, from) {
         let Some(whole) = found.get(0) else { break };
-        out.extend_from_slice(&bytes[from..from + whole.start()]);
-        fill_in(&mut out, template, &found);
-        from += whole.end();
-        if whole.is_empty() {
-            out.extend(bytes.get(from));
+        out.extend_from_slice(&bytes[from..whole.start()]);
+        header::fill_in(&mut out, template, &found);
+        // After the end of the text there is nothing to look for; the empty text there counts once.
+        if from >= bytes.len() {
+            break;
+        }
+        if whole.end() == from {
+            out.push(bytes[from]);
             from += 1;
+        } else {
+            from = whole.end();
         }
         if !all {
             break;
@@ -226,21 +259,6 @@ fn regsub(value: Value<'_>, args: &Arguments) -> Option<Value<'static>> {
     text(out)
 }
 
-fn fill_in(out: &mut Vec<u8>, template: &[u8], found: &Groups<'_>) {
-    let mut rest = template.iter();
-    while let Some(b) = rest.next() {
-        match (b, rest.as_slice().first()) {
-            (b'\\', Some(digit @ b'0'..=b'9')) => {
-                rest.next();
-                if let Some(group) = found.get(usize::from(digit - b'0')) {
-                    out.extend_from_slice(group.as_bytes());
-                }
-            }
-            _ => out.push(*b),
-        }
-    }
-}
-
 fn check_regsub(args: &mut Arguments) -> Result<(), String> {
     let flags = args.str(2).unwrap_or_default();
     if let Some(flag) = flags.iter().find(|f| !b"ig".contains(f)) {
@@ -248,6 +266,9 @@ fn check_regsub(args: &mut Arguments) -> Result<(), String> {
             "invalid regex flag '{}', only 'i' and 'g' are supported",
             char::from(*flag)
         ));
+    }
+    if args.str(0).is_none_or(<[u8]>::is_empty) {
+        return Err("missing regex".to_owned());
     }
     let ignore_case = flags.contains(&b'i');
     let source = String::from_utf8_lossy(args.str(0).unwrap_or_default()).into_owned();
@@ -266,24 +287,6 @@ const BYTES: Converter = Converter { takes: Type::Bin, gives: Type::Bin, ..TEXT 
 /// The rows of this family.
 pub const PART: Part = Part {
     converters: &[
-        Converter {
-            name: "b64dec",
-            gives: Type::Bin,
-            doc: "Decodes base64.",
-            examples: &[("str(aGVsbG8=),b64dec", "hello")],
-            run: |value, _, _| base64_decode(value),
-            ..TEXT
-        },
-        Converter {
-            name: "base64",
-            gives: Type::Str,
-            doc: "Encodes in base64.",
-            examples: &[("str(hello),base64", "aGVsbG8="), ("bin(ff00),base64", "/wA=")],
-            run: |value, _, _| {
-                text(base64::engine::general_purpose::STANDARD.encode(into_bytes(value)?))
-            },
-            ..BYTES
-        },
         Converter {
             name: "bytes",
             args: &[ArgType::Int, ArgType::Int],
@@ -358,7 +361,7 @@ pub const PART: Part = Part {
                 (r#"str("fr;q=0.2,de"),language("en;es",xx)"#, "xx"),
                 (r#"str("en-US"),language("en")"#, "en"),
             ],
-            run: |value, _, args| language(value, args),
+            run: |value, _, args| language(&value, args),
             ..TEXT
         },
         Converter {
@@ -446,7 +449,8 @@ pub const PART: Part = Part {
                 ("str(__a__b__),word(1,_,0)", "a__b__"),
             ],
             check: check_piece,
-            run: |value, _, args| piece(value, args, true),
+            // A word that is not there is empty; a field that is not there is none.
+            run: |value, _, args| Some(piece(value, args, true).unwrap_or(Value::text(b""))),
             ..TEXT
         },
     ],

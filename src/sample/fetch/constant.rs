@@ -23,6 +23,10 @@ fn read_bool(args: &mut Arguments) -> Result<(), String> {
 
 fn read_hex(args: &mut Arguments) -> Result<(), String> {
     let text = args.str(0).unwrap_or_default();
+    if text.is_empty() {
+        // What HAProxy prints for a message that it does not have.
+        return Err("(null)".to_owned());
+    }
     if !text.len().is_multiple_of(2) {
         return Err("an even number of hex digit is expected".to_owned());
     }

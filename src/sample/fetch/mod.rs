@@ -1,6 +1,7 @@
 //! Sample fetches: where values come from (manual 7.3.2 to 7.3.6).
 
 pub mod constant;
+pub mod header;
 pub mod http;
 pub mod htx;
 pub mod internal;
@@ -8,3 +9,4 @@ pub mod l4;
 pub mod l5;
 pub mod l6;
 pub mod table;
+pub mod url;

@@ -61,13 +61,18 @@ impl Regex {
 
     /// The first match with its groups.
     pub fn captures<'t>(&self, text: &'t [u8]) -> Option<Groups<'t>> {
+        self.captures_at(text, 0)
+    }
+
+    /// The first match that begins at or after a place, with its groups.
+    pub fn captures_at<'t>(&self, text: &'t [u8], from: usize) -> Option<Groups<'t>> {
         let spans = match self {
             Regex::Linear(regex) => {
                 let mut locations = regex.capture_locations();
-                regex.captures_read(&mut locations, text)?;
+                regex.captures_read_at(&mut locations, text, from)?;
                 (0..locations.len()).map(|index| locations.get(index)).collect()
             }
-            Regex::Stepwise(stepwise) => match stepwise.regex.captures(text) {
+            Regex::Stepwise(stepwise) => match stepwise.regex.captures_from_pos(text, from) {
                 Ok(found) => {
                     let found = found?;
                     let span = |index| found.get(index).map(|group| (group.start(), group.end()));

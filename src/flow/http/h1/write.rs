@@ -44,16 +44,21 @@ fn version(version: Version, out: &mut Vec<u8>) {
 
 fn fields(message: &Message, connection: Connection, out: &mut Vec<u8>) {
     for (name, value) in message.fields() {
-        out.extend_from_slice(name);
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value);
-        out.extend_from_slice(b"\r\n");
+        field(name, value, out);
     }
     out.extend_from_slice(match connection {
         Connection::Implied => b"\r\n",
         Connection::Close => b"connection: close\r\n\r\n",
         Connection::KeepAlive => b"connection: keep-alive\r\n\r\n",
     });
+}
+
+/// Appends a field's line.
+pub fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends the line that opens a chunk of `length` bytes.
