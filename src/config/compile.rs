@@ -12,6 +12,7 @@ use crate::config::spec::{ProxyKind, ProxySpec, ServerSpec, Spec};
 use crate::control::cli::spec::CliSpec;
 use crate::flow::http::options::HttpOptions;
 use crate::flow::listener::bind::Listener;
+use crate::flow::rules::switch::Switch;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::pool::ServerPool;
 use crate::state::counters::Counters;
@@ -47,6 +48,8 @@ pub struct Compiler<'a> {
     /// Stick tables by name.
     pub tables: HashMap<String, Arc<StickTable>>,
     names: HashMap<&'a str, Vec<usize>>,
+    /// Backends by name, for names that are made at run time.
+    backends: Option<Arc<HashMap<Box<[u8]>, usize>>>,
 }
 
 /// Builds the `World`; `None` when an alert was added to the diagnostics.
@@ -62,7 +65,9 @@ pub fn compile(
         names.entry(&proxy.name).or_default().push(index);
     }
     let tables = HashMap::new();
-    let mut compiler = Compiler { spec, outside, previous, diagnostics, purpose, tables, names };
+    let backends = None;
+    let mut compiler =
+        Compiler { spec, outside, previous, diagnostics, purpose, tables, names, backends };
     compiler.compile_tables();
     let ids = compiler.proxy_ids();
     let mut proxies: Vec<Proxy> = spec
@@ -119,6 +124,10 @@ impl Compiler<'_> {
         let mode = spec.basics.mode;
         let mut rules = self.rules(spec);
         rules.switching = self.switching(spec, mode, &rules.acls);
+        let log = spec.log.compile(spec, self);
+        let stats = spec.stats.compile(spec, self);
+        let frontend = spec.kind.has_frontend().then(|| self.frontend(index, spec));
+        let backend = spec.kind.has_backend().then(|| self.backend(spec, &rules.acls));
         Proxy {
             index,
             name: spec.name.clone(),
@@ -134,11 +143,11 @@ impl Compiler<'_> {
             unique_id: spec.unique_id.compile(spec, self),
             monitor: spec.monitor.compile(spec, &rules.acls, self),
             rules,
-            log: spec.log.compile(spec, self),
+            log,
             error_pages: spec.error_pages.compile(&spec.name, self),
-            stats: spec.stats.compile(spec, self),
-            frontend: spec.kind.has_frontend().then(|| self.frontend(index, spec)),
-            backend: spec.kind.has_backend().then(|| self.backend(spec)),
+            stats,
+            frontend,
+            backend,
             table: self.tables.get(&spec.name).cloned(),
         }
     }
@@ -155,7 +164,7 @@ impl Compiler<'_> {
             http_after_response: self.rule_set(spec, RuleSets::HTTP_AFTER_RESPONSE, &acls),
             switching: Vec::new(),
             redirects: self.rule_list(spec.rules.redirects.iter(), &acls),
-            captures: spec.rules.captures.clone(),
+            captures: spec.rules.captures.compile(spec, self),
             acls,
         }
     }
@@ -200,18 +209,33 @@ impl Compiler<'_> {
         acls: &[Arc<condition::Acl>],
     ) -> Vec<switch::Switch> {
         let mut list = Vec::new();
-        let fixed = spec.rules.switching.rules.iter().filter(|(b, _)| !b.name.contains("%["));
-        for (backend, condition) in fixed {
+        for (backend, condition) in &spec.rules.switching.rules {
             let condition = condition.as_ref().map(|c| condition::compile(c, acls)).transpose();
-            let found =
-                self.backend_named(spec, mode, backend, "unable to find required use_backend");
-            match (found, condition) {
-                (Some(backend), Ok(condition)) => list.push(switch::Switch { backend, condition }),
+            let target = match &backend.format {
+                Some(format) => {
+                    Some(switch::Target::Named(format.clone(), self.backends_by_name()))
+                }
+                None => self
+                    .backend_named(spec, mode, backend, "unable to find required use_backend")
+                    .map(switch::Target::Fixed),
+            };
+            match (target, condition) {
+                (Some(target), Ok(condition)) => list.push(switch::Switch { target, condition }),
                 (_, Err(diagnostic)) => self.diagnostics.push(diagnostic),
                 (None, _) => {}
             }
         }
         list
+    }
+
+    fn backends_by_name(&mut self) -> Arc<HashMap<Box<[u8]>, usize>> {
+        if let Some(names) = &self.backends {
+            return names.clone();
+        }
+        let proxies = self.spec.proxies.iter().enumerate().rev();
+        let backends = proxies.filter(|(_, p)| p.kind.has_backend());
+        let names = backends.map(|(index, p)| (p.name.as_bytes().into(), index)).collect();
+        self.backends.insert(Arc::new(names)).clone()
     }
 
     fn backend_named(
@@ -319,7 +343,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn backend(&mut self, spec: &ProxySpec) -> Backend {
+    fn backend(&mut self, spec: &ProxySpec, acls: &[Arc<condition::Acl>]) -> Backend {
         let before = self.previous.and_then(|w| w.backend(&spec.name));
         let check = spec.check.compile(spec, self);
         let given: Vec<_> = spec.servers.iter().map(|s| s.id).collect();
@@ -346,6 +370,7 @@ impl Compiler<'_> {
         let any = servers.is_empty() || servers.iter().any(|s| s.status.is_usable());
         state.status.begin_as(if any { Operational::Running } else { Operational::Stopped });
         Backend {
+            persistence: spec.persistence.compile(spec, acls, self),
             balancer,
             algorithm: algorithm.name,
             redispatch: spec.http.redispatch.unwrap_or(0),
@@ -436,7 +461,8 @@ fn feed_backends(proxies: &mut [Proxy]) {
     let mut fed: Vec<Fed> = vec![Fed::default(); proxies.len()];
     for proxy in proxies.iter() {
         let Some(frontend) = proxy.frontend.as_ref().filter(|_| !proxy.disabled) else { continue };
-        let mut targets: Vec<usize> = proxy.rules.switching.iter().map(|s| s.backend).collect();
+        let mut targets: Vec<usize> =
+            proxy.rules.switching.iter().filter_map(Switch::fixed).collect();
         targets.extend(frontend.default_backend);
         targets.sort_unstable();
         targets.dedup();

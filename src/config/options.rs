@@ -39,6 +39,7 @@ pub const PART: Part = Part {
             name: "option checkcache",
             doc: "Refuses cacheable responses that set a cookie.",
             examples: &["option checkcache"],
+            status: Status::Works,
             ..BACK
         },
         Keyword {

@@ -24,6 +24,7 @@ use crate::flow::response::monitor::MonitorSpec;
 use crate::flow::rules::RulesSpec;
 use crate::flow::server::options::ServerOptionsSpec;
 pub use crate::flow::server::options::ServerSpec;
+use crate::flow::server::persist::PersistSpec;
 use crate::flow::session::timeouts::TimeoutsSpec;
 use crate::state::stick_table::StickTableSpec;
 
@@ -222,6 +223,8 @@ pub struct ProxySpec {
     pub error_pages: ErrorPagesSpec,
     /// `stats …`
     pub stats: StatsSpec,
+    /// `cookie`, `use-server`, `force-persist` …
+    pub persistence: PersistSpec,
     /// `stick-table`
     pub stick_table: Option<StickTableSpec>,
     /// Its directives in their order, those taken over from the defaults first; without `server`,
@@ -273,6 +276,7 @@ impl ProxySpec {
             log: LogSpec::default(),
             error_pages: ErrorPagesSpec::default(),
             stats: StatsSpec::default(),
+            persistence: PersistSpec::default(),
             stick_table: None,
             lines: Vec::new(),
         }

@@ -36,10 +36,6 @@ fn kbps(line: &mut Line<'_>) -> Parsed {
 }
 
 /// A number that may be missing, as 2.3 lets it be.
-fn some_count(line: &mut Line<'_>) -> Parsed {
-    line.word();
-    line.end()
-}
 
 fn within(line: &mut Line<'_>, range: std::ops::RangeInclusive<i64>, message: &str) -> Parsed {
     let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
@@ -398,15 +394,6 @@ pub const PART: Part = Part {
                     "expects a numeric value between 16384 and 16777215.",
                 )
             },
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.http.cookielen",
-            args: "<number>",
-            doc: "How much of a captured cookie is kept.",
-            examples: &["tune.http.cookielen 64"],
-            status: Status::Planned,
-            parse: some_count,
             ..GLOBAL
         },
         Keyword {

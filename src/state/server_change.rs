@@ -273,7 +273,7 @@ impl<'a> ServerChange<'a> {
 
     /// With `option redispatch`, those who wait for this server may go to any other.
     fn redistribute(&self, backend: &Backend) -> u32 {
-        if backend.redispatch == 0 {
+        if backend.redispatch == 0 || self.proxy.options.persist {
             return 0;
         }
         let moved = self.server.queue.move_to(&backend.queue);

@@ -21,6 +21,7 @@ use crate::flow::log::Log;
 use crate::flow::response::error_page::ErrorPages;
 use crate::flow::response::monitor::Monitor;
 use crate::flow::rules::Rules;
+use crate::flow::server::persist::Persistence;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
 use crate::flow::session::timeouts::Timeouts;
@@ -155,6 +156,8 @@ pub struct FrontendState {
 pub struct Backend {
     /// Its servers, in their order.
     pub servers: Vec<Server>,
+    /// Keeps clients on their server, `None` when nothing of the kind is written.
+    pub persistence: Option<Box<Persistence>>,
     /// Chooses among the usable servers.
     pub balancer: Box<dyn Balancer>,
     /// `balance`, as the statistics name it.

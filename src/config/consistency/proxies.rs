@@ -222,7 +222,7 @@ impl<'a> Judge<'a> {
             }
         }
         for (wanted, _) in &switching.rules {
-            if !wanted.name.contains("%[") {
+            if wanted.format.is_none() {
                 self.backend(proxy, wanted, "use_backend", "in a 'use_backend' rule");
             }
         }

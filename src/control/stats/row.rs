@@ -351,8 +351,16 @@ impl<'a> Row<'a> {
 
     /// The cookie's value of a server, when it may be shown.
     pub fn cookie(&self) -> Option<Cow<'a, str>> {
-        let server = self.server().filter(|_| self.legends)?;
-        server.spec.cookie.as_deref().map(Cow::Borrowed)
+        let cookie = self.proxy.backend.as_ref()?.persistence.as_ref()?.cookie.as_ref();
+        if !self.legends {
+            return None;
+        }
+        let text = |bytes: &[u8]| Cow::Owned(String::from_utf8_lossy(bytes).into_owned());
+        match (self.server(), cookie) {
+            (Some(server), Some(cookie)) => cookie.of_server(server).as_deref().map(text),
+            (Some(server), None) => server.spec.cookie.as_deref().map(Cow::Borrowed),
+            (None, cookie) => Some(text(&cookie?.spec().name)),
+        }
     }
 
     /// The balance algorithm of a backend, when it may be shown.

@@ -153,19 +153,7 @@ impl Message {
     /// The target from its path on, query included: what follows the authority in the absolute
     /// form; `None` for `*`, the authority form, and an absolute form without a path.
     pub fn path_and_query(&self) -> Option<&[u8]> {
-        let target = self.target();
-        let rest = match target.first()? {
-            b'/' => return Some(target),
-            b'*' => return None,
-            first if first.is_ascii_alphabetic() => {
-                let part_of_scheme =
-                    |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
-                let end = target.iter().position(|b| !part_of_scheme(b))?;
-                target.get(end..)?.strip_prefix(b"://")?
-            }
-            _ => target,
-        };
-        memchr::memchr(b'/', rest).and_then(|at| rest.get(at..))
+        path_of(self.target())
     }
 
     /// The path without the query.
@@ -252,6 +240,24 @@ impl Message {
         before != self.fields.len()
     }
 
+    /// Looks at each field of this name (lower case) in its order, and changes or removes it.
+    pub fn edit(&mut self, name: &[u8], mut edit: impl FnMut(&[u8]) -> Edit) {
+        let mut index = 0;
+        while let Some(field) = self.fields.get(index).copied() {
+            if self.get_span(field.name) == name {
+                match edit(self.get_span(field.value)) {
+                    Edit::Keep => {}
+                    Edit::Set(value) => self.set_value(index, &value),
+                    Edit::Remove => {
+                        self.fields.remove(index);
+                        continue;
+                    }
+                }
+            }
+            index += 1;
+        }
+    }
+
     /// Removes every field of this name, then adds one.
     pub fn set(&mut self, name: &[u8], value: &[u8]) {
         let lower = name.to_ascii_lowercase();
@@ -266,6 +272,33 @@ impl Message {
             field.value = value;
         }
     }
+}
+
+/// A target from its path on; `None` for `*`, the authority form, and an absolute form without a path.
+pub fn path_of(target: &[u8]) -> Option<&[u8]> {
+    let rest = match target.first()? {
+        b'/' => return Some(target),
+        b'*' => return None,
+        first if first.is_ascii_alphabetic() => {
+            let part_of_scheme =
+                |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+            let end = target.iter().position(|b| !part_of_scheme(b))?;
+            target.get(end..)?.strip_prefix(b"://")?
+        }
+        _ => target,
+    };
+    memchr::memchr(b'/', rest).and_then(|at| rest.get(at..))
+}
+
+/// What becomes of a field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Edit {
+    /// It stays as it is.
+    Keep,
+    /// It gets this value.
+    Set(Vec<u8>),
+    /// It is removed.
+    Remove,
 }
 
 /// Comma-separated elements of a value.

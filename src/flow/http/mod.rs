@@ -1,5 +1,6 @@
 //! HTTP: the message model and the engines that read and write it.
 
+pub mod cookie;
 pub mod h1;
 pub mod message;
 pub mod options;

@@ -93,6 +93,8 @@ pub struct HttpOptions {
     pub server_keepalive: bool,
     /// `option socket-stats`
     pub socket_stats: bool,
+    /// `option checkcache`
+    pub check_cache: bool,
 }
 
 impl HttpOptions {
@@ -124,6 +126,7 @@ impl HttpOptions {
             client_keepalive: on("tcpka") || on("clitcpka"),
             server_keepalive: on("tcpka") || on("srvtcpka"),
             socket_stats: on("socket-stats"),
+            check_cache: on("checkcache"),
         }
     }
 }

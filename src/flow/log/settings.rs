@@ -72,6 +72,8 @@ pub struct GlobalLogSpec {
     pub tag: Option<Vec<u8>>,
     /// `log-send-hostname`: the name to send.
     pub host: Option<String>,
+    /// `tune.http.cookielen`
+    pub cookie_length: Option<usize>,
     /// `tune.http.logurilen`
     pub uri_length: Option<usize>,
 }
@@ -217,6 +219,13 @@ fn log_uri_length(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
+fn cookie_length(line: &mut Line<'_>) -> Parsed {
+    let length = line.word().map_or(0, |word| crate::config::args::parse_lenient(word.bytes()));
+    line.end()?;
+    line.global().log.cookie_length = usize::try_from(length).ok();
+    Ok(())
+}
+
 fn tcplog(line: &mut Line<'_>) -> Parsed {
     line.end()?;
     let place = line.last_place();
@@ -338,6 +347,16 @@ pub const PART: Part = Part {
             examples: &["option tcplog"],
             parse: tcplog,
             ..LOG
+        },
+        Keyword {
+            name: "tune.http.cookielen",
+            sections: Sections::GLOBAL,
+            args: "<number>",
+            doc: "How much of a captured cookie is kept, 63 bytes by default.",
+            examples: &["tune.http.cookielen 64"],
+            status: Status::Works,
+            parse: cookie_length,
+            ..Keyword::NEW
         },
         Keyword {
             name: "tune.http.logurilen",

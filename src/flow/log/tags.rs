@@ -10,6 +10,7 @@ use crate::flow::log::timers::Timers;
 use crate::flow::log::{date, escape};
 use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
+use crate::flow::server::persist;
 use crate::flow::session::{Address, Stream};
 use crate::state::server_status::ServerAddress;
 use crate::state::world::{Proxy, Server};
@@ -338,8 +339,18 @@ fn status(c: &Context<'_>, _: Options, out: &mut Out) {
     }
 }
 
-fn no_cookie(_: &Context<'_>, options: Options, out: &mut Out) {
+fn nothing(_: &Context<'_>, options: Options, out: &mut Out) {
     escape::text(out, options, None);
+}
+
+fn request_cookie(c: &Context<'_>, options: Options, out: &mut Out) {
+    let found = c.stream.and_then(|s| s.persisted.as_ref());
+    escape::text(out, options, found.and_then(|p| p.captured.0.as_deref()));
+}
+
+fn response_cookie(c: &Context<'_>, options: Options, out: &mut Out) {
+    let found = c.stream.and_then(|s| s.persisted.as_ref());
+    escape::text(out, options, found.and_then(|p| p.captured.1.as_deref()));
 }
 
 /// The rows of this family.
@@ -352,8 +363,8 @@ const VARIABLES: &[LogVariable] = &[
     }),
     old("Bi", "bi", backend_ip),
     old("Bp", "bp", backend_port),
-    http("CC", "The request's captured cookie.", no_cookie),
-    http("CS", "The response's captured cookie.", no_cookie),
+    http("CC", "The request's captured cookie.", request_cookie),
+    http("CS", "The response's captured cookie.", response_cookie),
     old("Ci", "ci", client_ip),
     old("Cp", "cp", client_port),
     old("Fi", "fi", frontend_ip),
@@ -448,10 +459,10 @@ const VARIABLES: &[LogVariable] = &[
     row("bq", "Place in the backend's queue.", |c, _, out| {
         int(out, c.stream.map_or(0, |s| s.queue_position.1));
     }),
-    http("cc", "An old name.", no_cookie).replaced_by("CC"),
+    http("cc", "An old name.", request_cookie).replaced_by("CC"),
     row("ci", "The client's address.", client_ip),
     row("cp", "The client's port.", client_port),
-    http("cs", "An old name.", no_cookie).replaced_by("CS"),
+    http("cs", "An old name.", response_cookie).replaced_by("CS"),
     row("f", "The frontend's name.", |c, o, out| {
         escape::text(out, o, Some(c.frontend.name.as_bytes()));
     }),
@@ -497,11 +508,11 @@ const VARIABLES: &[LogVariable] = &[
     }),
     LogVariable {
         status: Status::Planned,
-        ..row("sslc", "The cipher on the client's side.", no_cookie)
+        ..row("sslc", "The cipher on the client's side.", nothing)
     },
     LogVariable {
         status: Status::Planned,
-        ..row("sslv", "The TLS version on the client's side.", no_cookie)
+        ..row("sslv", "The TLS version on the client's side.", nothing)
     },
     http("st", "An old name.", status).replaced_by("ST"),
     row("t", "When the stream began.", |c, _, out| date::write_log(out, start(c))),
@@ -517,7 +528,7 @@ const VARIABLES: &[LogVariable] = &[
     row("ts", "How it ended: two letters.", |c, _, out| termination(c, out)),
     row("tsc", "How it ended, and what happened to cookies: four letters.", |c, _, out| {
         termination(c, out);
-        out.extend_from_slice(b"--");
+        out.extend_from_slice(&c.stream.map_or(*b"--", persist::letters));
     }),
 ];
 

@@ -3,19 +3,22 @@
 
 use std::sync::Arc;
 
-use crate::catalog::{ActionRow, Keyword, Part, Status};
+use crate::catalog::{ActionRow, Converter, Fetch, Keyword, Part, Status};
 use crate::config::args::{Line, Parsed, parse_lenient};
 use crate::config::compile::Compiler;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
-use crate::flow::http::message::Message;
+use crate::config::spec::ProxySpec;
+use crate::flow::http::message::{Message, Version, path_of};
 use crate::flow::log::format::Purpose;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
+use crate::flow::server::cookie::CookieCapture;
 use crate::flow::session::Stream;
 use crate::sample::expr::Expr;
 use crate::sample::valid;
-use crate::sample::value::Type;
+use crate::sample::value::{Type, Value};
+use crate::sample::{ArgType, Arguments, SampleContext};
 
 /// A place for one value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub struct CapturesSpec {
     pub request: Vec<Slot>,
     /// Of responses.
     pub response: Vec<Slot>,
+    /// `capture cookie`
+    pub cookie: Option<CookieCapture>,
 }
 
 /// The slots of a running frontend.
@@ -71,6 +76,25 @@ pub fn request_headers(stream: &Stream<'_>) {
 pub fn response_headers(stream: &Stream<'_>) {
     if let Some(proxy) = stream.frontend().filter(|p| !p.rules.captures.response.is_empty()) {
         take(&proxy.rules.captures.response, &stream.response, &mut stream.captures.borrow_mut().1);
+    }
+}
+
+impl CapturesSpec {
+    /// What runs in a proxy; no more of a cookie is kept than `tune.http.cookielen` allows.
+    pub fn compile(&self, proxy: &ProxySpec, compiler: &mut Compiler<'_>) -> Captures {
+        let mut captures = self.clone();
+        let longest = compiler.spec.global.log.cookie_length.unwrap_or(63);
+        if let Some(cookie) = captures.cookie.as_mut().filter(|c| c.length > longest) {
+            cookie.length = longest;
+            let (kind, name) = (proxy.kind.word(), &proxy.name);
+            compiler.diagnostics.push(Diagnostic::warning(
+                None,
+                format!(
+                    "config : truncating capture length to {longest} bytes for {kind} '{name}'."
+                ),
+            ));
+        }
+        captures
     }
 }
 
@@ -190,11 +214,15 @@ fn header(line: &mut Line<'_>) -> Parsed {
 }
 
 fn cookie(line: &mut Line<'_>) -> Parsed {
-    let complete = line.word().is_some() && line.accept("len") && line.word().is_some();
-    if !complete {
+    let words = (line.word(), line.word(), line.word());
+    let (Some(name), Some(_), Some(length)) = words else {
         return Err(line.alert("'capture' expects 'cookie' <cookie_name> 'len' <len>."));
-    }
-    line.end()
+    };
+    line.end()?;
+    let length = usize::try_from(parse_lenient(length.bytes())).unwrap_or(0);
+    let capture = CookieCapture { name: name.bytes().to_vec(), length };
+    line.proxy().rules.captures.cookie = Some(capture);
+    Ok(())
 }
 
 fn slots<'a>(line: &'a mut Line<'_>, response: bool) -> &'a mut Vec<Slot> {
@@ -226,6 +254,70 @@ fn declare(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
+const KEPT: Fetch = Fetch { status: Status::Works, valid: valid::REQUEST_KEPT, ..Fetch::NEW };
+
+const KEEP: Converter = Converter {
+    args: &[ArgType::Int],
+    required: 1,
+    takes: Type::Str,
+    gives: Type::Str,
+    status: Status::Works,
+    ..Converter::NEW
+};
+
+/// What is kept in a slot.
+fn captured<'a>(
+    context: &SampleContext<'a>,
+    args: &'a Arguments,
+    response: bool,
+) -> Option<Value<'a>> {
+    let captures = context.stream?.captures.borrow();
+    let values = if response { &captures.1 } else { &captures.0 };
+    let value = values.get(usize::try_from(args.int(0)?).ok()?)?.as_ref()?;
+    Some(Value::string(value.as_slice()))
+}
+
+/// Keeps a value in a slot. There is none to keep it in outside of requests.
+fn keep<'a>(
+    value: Value<'a>,
+    context: &SampleContext<'a>,
+    args: &'a Arguments,
+    response: bool,
+) -> Option<Value<'a>> {
+    let stream = context.stream?;
+    let slots = &stream.frontend()?.rules.captures;
+    let slots = if response { &slots.response } else { &slots.request };
+    let index = usize::try_from(args.int(0)?).ok()?;
+    let slot = slots.get(index)?;
+    let mut captures = stream.captures.borrow_mut();
+    let values = if response { &mut captures.1 } else { &mut captures.0 };
+    put(values, index, slot, &value.to_text());
+    drop(captures);
+    Some(value)
+}
+
+/// A word of the request line as it was received, as much of it as logs keep.
+fn request_word<'a>(context: &SampleContext<'a>, index: usize) -> Option<&'a [u8]> {
+    let stream = context.stream?;
+    let line = stream.request_line.as_slice();
+    let line = line.get(..stream.frontend()?.log.uri_length).unwrap_or(line);
+    line.split(|b| *b == b' ').nth(index).filter(|word| !word.is_empty())
+}
+
+fn request_part<'a>(context: &SampleContext<'a>, index: usize) -> Option<Value<'a>> {
+    request_word(context, index).map(Value::text)
+}
+
+fn received_path<'a>(context: &SampleContext<'a>, _: &'a Arguments) -> Option<Value<'a>> {
+    path_of(request_word(context, 1)?).map(Value::text)
+}
+
+fn version<'a>(message: &Message) -> Option<Value<'a>> {
+    let modern = message.version >= Version::HTTP_11;
+    let text: &[u8] = if modern { b"HTTP/1.1" } else { b"HTTP/1.0" };
+    (!message.is_empty()).then(|| Value::text(text))
+}
+
 const CAPTURE: Keyword = Keyword {
     sections: Sections::FRONTEND.and(Sections::LISTEN),
     status: Status::Works,
@@ -241,7 +333,6 @@ pub const PART: Part = Part {
             args: "<name> len <length>",
             doc: "Keeps a cookie of request and response for log lines.",
             examples: &["capture cookie ASPSESSION len 32"],
-            status: Status::Planned,
             parse: cookie,
             ..CAPTURE
         },
@@ -277,6 +368,71 @@ pub const PART: Part = Part {
         status: Status::Works,
         parse: action,
     }],
+    fetches: &[
+        Fetch {
+            name: "capture.req.hdr",
+            args: &[ArgType::Int],
+            required: 1,
+            doc: "The request header captured in the given slot.",
+            examples: &["capture.req.hdr(1)"],
+            run: |context, args| captured(context, args, false),
+            ..KEPT
+        },
+        Fetch {
+            name: "capture.req.method",
+            doc: "The method of the request as it was received.",
+            examples: &["capture.req.method"],
+            run: |context, _| request_part(context, 0),
+            ..KEPT
+        },
+        Fetch {
+            name: "capture.req.uri",
+            doc: "The target of the request as it was received, from its path on.",
+            examples: &["capture.req.uri"],
+            run: received_path,
+            ..KEPT
+        },
+        Fetch {
+            name: "capture.req.ver",
+            doc: "The request's version.",
+            examples: &["capture.req.ver"],
+            run: |context, _| version(&context.stream?.request),
+            ..KEPT
+        },
+        Fetch {
+            name: "capture.res.hdr",
+            args: &[ArgType::Int],
+            required: 1,
+            valid: valid::RESPONSE_KEPT,
+            doc: "The response header captured in the given slot.",
+            examples: &["capture.res.hdr(1)"],
+            run: |context, args| captured(context, args, true),
+            ..KEPT
+        },
+        Fetch {
+            name: "capture.res.ver",
+            doc: "The response's version.",
+            examples: &["capture.res.ver"],
+            run: |context, _| version(&context.stream?.response),
+            ..KEPT
+        },
+    ],
+    converters: &[
+        Converter {
+            name: "capture-req",
+            doc: "Keeps the text in a request's slot, and passes it on.",
+            examples: &[("str(abc),capture-req(0)", "")],
+            run: |value, context, args| keep(value, context, args, false),
+            ..KEEP
+        },
+        Converter {
+            name: "capture-res",
+            doc: "Keeps the text in a response's slot, and passes it on.",
+            examples: &[("str(abc),capture-res(0)", "")],
+            run: |value, context, args| keep(value, context, args, true),
+            ..KEEP
+        },
+    ],
     ..Part::NONE
 };
 

@@ -1,12 +1,17 @@
 //! Which backend serves a request: `use_backend` and `default_backend` (manual 4.2).
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, Parsed};
-use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::diagnostic::Place;
 use crate::config::section::Sections;
-use crate::flow::log::format::{LogFormat, Purpose};
+use crate::flow::log::format::{LogContext, LogFormat};
+use crate::flow::phase::Phase;
 use crate::flow::rules::condition::{self, Condition, ConditionSpec};
-use crate::flow::rules::{RuleOwner, RuleSets};
+use crate::flow::server::persist;
+use crate::flow::session::Stream;
 
 /// A backend's name and where it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +20,8 @@ pub struct BackendName {
     pub name: String,
     /// Where it stands.
     pub place: Place,
+    /// The name as a format, when it is one.
+    pub format: Option<LogFormat>,
 }
 
 /// `use_backend` and `default_backend` as written.
@@ -29,39 +36,69 @@ pub struct SwitchSpec {
 /// A `use_backend` that runs.
 #[derive(Debug)]
 pub struct Switch {
-    /// The backend's index in `World::proxies`.
-    pub backend: usize,
+    /// Where to.
+    pub target: Target,
     /// When, always if `None`.
     pub condition: Option<Condition>,
+}
+
+/// The backend of a `use_backend`.
+#[derive(Debug)]
+pub enum Target {
+    /// Its index in `World::proxies`.
+    Fixed(usize),
+    /// Its name, which is made for each request, and all backends by name.
+    Named(LogFormat, Arc<HashMap<Box<[u8]>, usize>>),
+}
+
+impl Switch {
+    /// The backend, when it is always the same.
+    pub fn fixed(&self) -> Option<usize> {
+        match self.target {
+            Target::Fixed(index) => Some(index),
+            Target::Named(..) => None,
+        }
+    }
+
+    fn find(&self, stream: &Stream<'_>, phase: Phase) -> Option<usize> {
+        match &self.target {
+            Target::Fixed(index) => Some(*index),
+            Target::Named(format, names) => {
+                let mut name = Vec::new();
+                format.write(&LogContext::of_stream(stream, phase)?, &mut name);
+                names.get(name.as_slice()).copied()
+            }
+        }
+    }
+}
+
+/// The backend of a stream: the first `use_backend` that applies, else `default_backend`, also when the
+/// rule's name is no backend's.
+pub fn choose(stream: &Stream<'_>, phase: Phase) -> Option<usize> {
+    let proxy = stream.frontend()?;
+    let default = proxy.frontend.as_ref()?.default_backend;
+    if proxy.rules.switching.is_empty() {
+        return default;
+    }
+    let context = stream.sample_context(phase);
+    let applies = |rule: &&Switch| rule.condition.as_ref().is_none_or(|c| c.holds(&context));
+    let rule = proxy.rules.switching.iter().find(applies);
+    rule.and_then(|rule| rule.find(stream, phase)).or(default)
 }
 
 fn use_backend(line: &mut Line<'_>) -> Parsed {
     let name = line.required("'use_backend' expects a backend name.")?.str().into_owned();
     let place = line.last_place();
-    if name.contains("%[") {
-        dynamic(line, &name)?;
-    }
+    let format = persist::name_format(line, &name, |place, name, e| {
+        format!("Parsing [{place}]: failed to parse use_backend rule '{name}' : {e}.")
+    })?;
     if let Some(word) = line.peek().filter(|w| **w != *"if" && **w != *"unless") {
         return Err(line.alert(format!(
             "unexpected keyword '{word}' after switching rule, only 'if' and 'unless' are allowed."
         )));
     }
     let condition = condition::parse_named(line, "error detected while parsing switching rule")?;
-    line.proxy().rules.switching.rules.push((BackendName { name, place }, condition));
-    Ok(())
-}
-
-/// A backend's name that is a format: checked, its effect is not built yet.
-fn dynamic(line: &mut Line<'_>, name: &str) -> Parsed {
-    let place = line.words.place.clone();
-    let proxy = line.proxy();
-    let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
-    let purpose = Purpose::rule(RuleSets::HTTP_REQUEST, &owner);
-    if let Err(e) = LogFormat::parse(name.as_bytes(), &purpose) {
-        let text = format!("Parsing [{place}]: failed to parse use_backend rule '{name}' : {e}.");
-        return Err(Diagnostic::alert(Some(&line.last_place()), text));
-    }
-    line.spec.note_planned("use_backend with a format", &place);
+    line.proxy().rules.switching.rules.push((BackendName { name, place, format }, condition));
     Ok(())
 }
 
@@ -69,7 +106,7 @@ fn default_backend(line: &mut Line<'_>) -> Parsed {
     let name = line.required("'default_backend' expects a backend name.")?.str().into_owned();
     let place = line.last_place();
     line.end()?;
-    line.proxy().rules.switching.default = Some(BackendName { name, place });
+    line.proxy().rules.switching.default = Some(BackendName { name, place, format: None });
     Ok(())
 }
 

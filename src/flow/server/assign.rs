@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use crate::flow::http::options::Reuse;
-use crate::flow::server::connect;
+use crate::flow::server::{connect, persist};
 use crate::flow::session::Stream;
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{When, Who};
@@ -124,16 +124,13 @@ pub async fn connect(
         }
         stream.retries += 1;
         let last = server.index;
-        if redispatches(backend, proxy.retries, stream.retries) {
+        if redispatches(stream, backend, server, proxy.retries) {
             failed = Some(last);
             drop(slot);
+            persist::unbind(stream);
             slot = assign(stream, timer, backend, failed).await?;
             if slot.server().is_some_and(|s| s.index != last) {
-                if let Some(left) = backend.servers.get(last) {
-                    left.status.counters.redispatches.inc();
-                }
-                backend.state.counters.redispatches.inc();
-                stream.redispatched = true;
+                count_redispatch(stream, backend, last);
                 continue;
             }
             // There is no other one.
@@ -142,7 +139,7 @@ pub async fn connect(
         server.status.counters.retries.inc();
         backend.state.counters.retries.inc();
         tokio::time::sleep(pause).await;
-        if server.status.accepts_persistent() {
+        if server.status.accepts_persistent() || persist::bound(stream) == Some(server.index) {
             server.status.counters.sessions_total.inc();
         } else {
             drop(slot);
@@ -151,13 +148,28 @@ pub async fn connect(
     }
 }
 
+/// Another server is tried than the one before.
+fn count_redispatch(stream: &mut Stream<'_>, backend: &Backend, left: usize) {
+    if let Some(left) = backend.servers.get(left) {
+        left.status.counters.redispatches.inc();
+    }
+    backend.state.counters.redispatches.inc();
+    stream.redispatched = true;
+    persist::lost_server(stream);
+}
+
 /// Whether this retry goes to another server: each so many retries, counted from the last one; a
-/// negative interval counts from the first (manual 4.2 "option redispatch").
-fn redispatches(backend: &Backend, retries: u32, retry: u32) -> bool {
+/// negative interval counts from the first. `force-persist` stays (manual 4.2 "option redispatch").
+fn redispatches(stream: &Stream<'_>, backend: &Backend, server: &Server, retries: u32) -> bool {
+    if backend.redispatch == 0 || stream.persisted.as_ref().is_some_and(|p| p.force) {
+        return false;
+    }
+    if !server.status.is_up() || server.status.in_maintenance() {
+        return true;
+    }
     let retries = i64::from(retries);
-    let left = retries - i64::from(retry);
+    let left = retries - i64::from(stream.retries);
     match i64::from(backend.redispatch) {
-        0 => false,
         every if every > 0 => left % every == 0,
         from_first => left % (retries + 1 + from_first).max(1) == 0,
     }
@@ -194,6 +206,12 @@ async fn assign(
     avoid: Option<usize>,
 ) -> Result<Slot, Ending> {
     loop {
+        if let Some(server) = persist::bound(stream).and_then(|i| backend.servers.get(i)) {
+            match enter_bound(stream, timer, backend, server).await? {
+                Some(slot) => return Ok(slot),
+                None => continue,
+            }
+        }
         let picked = backend.balancer.pick(&backend.servers, stream, avoid);
         let Some(server) = picked.and_then(|i| backend.servers.get(i)) else {
             return wait_for_any(stream, timer, backend).await;
@@ -214,6 +232,36 @@ async fn assign(
             return wait_for(stream, timer, backend, server).await;
         }
     }
+}
+
+/// Takes a slot of the server that the stream is bound to, or waits in its queue. When that is full too,
+/// `option redispatch` lets the stream go: `None`.
+async fn enter_bound(
+    stream: &mut Stream<'_>,
+    timer: &mut Timer,
+    backend: &Backend,
+    server: &Server,
+) -> Result<Option<Slot>, Ending> {
+    let limit = server.status.maxconn.load(Relaxed);
+    let counters = &server.status.counters;
+    if limit == 0 {
+        counters.sessions.enter();
+        return Ok(Some(take(stream, backend, server)));
+    }
+    if server.queue.is_empty() && counters.sessions.enter_below(limit) {
+        return Ok(Some(take(stream, backend, server)));
+    }
+    if server.maxqueue == 0 || counters.queued.get() < server.maxqueue {
+        return wait_for(stream, timer, backend, server).await.map(Some);
+    }
+    let forced = stream.persisted.as_ref().is_some_and(|p| p.force);
+    if backend.redispatch != 0 && !forced {
+        persist::unbind(stream);
+        return Ok(None);
+    }
+    counters.failed_connections.inc();
+    backend.state.counters.failed_connections.inc();
+    Err(Ending::page(503, Who::Server, When::Queue).keeping())
 }
 
 /// Waits until some server of the backend has a free slot; none can come when none is usable.
@@ -310,13 +358,23 @@ impl Drop for Waiting<'_> {
 fn take(stream: &mut Stream<'_>, backend: &Backend, server: &Server) -> Slot {
     stream.server = Some(server.index);
     stream.show_target();
+    match persist::bound(stream) {
+        Some(bound) if bound == server.index => {}
+        bound => {
+            if let Some(left) = bound {
+                // Its server went down while it was waiting there.
+                persist::unbind(stream);
+                count_redispatch(stream, backend, left);
+            }
+            server.status.counters.balanced.inc();
+            backend.state.counters.balanced.inc();
+        }
+    }
     let now_ms = crate::state::clock::now_ms();
     let counters = &server.status.counters;
     counters.sessions_total.inc();
     counters.session_rate.event(now_ms);
-    counters.balanced.inc();
     counters.last_session.set(now_ms / 1000 + 1);
-    backend.state.counters.balanced.inc();
     backend.state.counters.last_session.set(now_ms / 1000 + 1);
     backend.balancer.entered(&backend.servers, server.index);
     server.pool.begin_use();

@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod connect;
+pub mod cookie;
 pub mod options;
 pub mod persist;
 pub mod pool;

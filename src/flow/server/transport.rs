@@ -28,11 +28,6 @@ fn text(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     line.word().map(drop).ok_or_else(|| refuse(line, what))
 }
 
-fn cookie(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    server.cookie = Some(word(line, "<value>")?);
-    Ok(())
-}
-
 fn log_proto(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     match &*word(line, "<proto>")? {
         "legacy" | "octet-count" => Ok(()),
@@ -340,14 +335,6 @@ pub const PART: Part = Part {
             doc: "The cipher suites of TLS 1.3.",
             examples: &["ciphersuites TLS_AES_128_GCM_SHA256"],
             parse: text,
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "cookie",
-            args: "<value>",
-            doc: "The server's value in the persistence cookie.",
-            examples: &["cookie s1"],
-            parse: cookie,
             ..ServerOption::NEW
         },
         ServerOption {

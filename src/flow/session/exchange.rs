@@ -9,7 +9,8 @@ use crate::flow::http::options::KeepAlive;
 use crate::flow::log::LogLevel;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
-use crate::flow::rules::{self, Verdict, capture, track};
+use crate::flow::rules::{self, Verdict, capture, switch, track};
+use crate::flow::server::persist;
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, collect, forward, reply};
@@ -108,15 +109,22 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     if let Some(after) = request_rules(stream, client, frontend).await? {
         return Ok(after);
     }
-    let backend = choose_backend(stream).inspect_err(|_| stream.times.request = None)?;
+    let backend = switch::choose(stream, Phase::Request);
+    let Some(backend) = backend else {
+        stream.times.request = None;
+        return Err(Ending::page(503, Who::Server, When::Connect).keeping());
+    };
     stream.backend = Some(backend);
     stream.show_target();
     let _counted = forward::BackendSession::begin(stream, backend);
+    persist::judge(stream, Phase::Request);
     if backend != frontend
         && let Some(after) = request_rules(stream, client, backend).await?
     {
         return Ok(after);
     }
+    persist::use_server(stream, Phase::Request);
+    persist::read_cookies(stream);
     forward::prepare(stream);
     forward::run(stream, client).await
 }
@@ -329,6 +337,13 @@ async fn refused(
 ) -> Ending {
     stream.session.frontend_state().counters.denied_requests.inc();
     track::count_error(stream);
+    if matches!(
+        verdict,
+        Verdict::Deny(_) | Verdict::Refused | Verdict::Tarpit(_) | Verdict::TarpitRefused
+    ) {
+        // For the log line.
+        persist::read_cookies(stream);
+    }
     if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
         backend.state.counters.denied_requests.inc();
     } else {
@@ -369,21 +384,6 @@ async fn closed(socket: &mut crate::flow::transport::socket::Socket) {
         let count = scratch.filled().len();
         scratch.consume(count);
     }
-}
-
-/// `use_backend` and `default_backend`.
-fn choose_backend(stream: &Stream<'_>) -> Result<usize, Ending> {
-    let unavailable = Ending::page(503, Who::Server, When::Connect).keeping();
-    let proxy = stream.frontend().ok_or(unavailable)?;
-    if !proxy.rules.switching.is_empty() {
-        let context = stream.sample_context(Phase::Request);
-        for rule in &proxy.rules.switching {
-            if rule.condition.as_ref().is_none_or(|c| c.holds(&context)) {
-                return Ok(rule.backend);
-            }
-        }
-    }
-    proxy.frontend.as_ref().and_then(|f| f.default_backend).ok_or(unavailable)
 }
 
 /// Sends `stream.response` with `stream.reply_body`.

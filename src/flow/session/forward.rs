@@ -8,6 +8,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::control::process::console;
 use crate::flow::http::h1::body::{Decoder, Step};
 use crate::flow::http::h1::framing::{self, Body, Framing};
 use crate::flow::http::h1::head::{self, Limits};
@@ -19,6 +20,7 @@ use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::assign::{self, Link};
+use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
@@ -469,6 +471,9 @@ impl WayBack {
         stream.variables.end_request();
         capture::response_headers(stream);
         response_rules(stream)?;
+        if persist::answer(stream) == ResponseFate::Blocked {
+            return Err(blocked_cookie(stream));
+        }
         let framing = Framing { upgrade, ..framing };
         self.forward(stream, server, to_client, timer, framing).await
     }
@@ -687,6 +692,26 @@ fn count_response(stream: &Stream<'_>) {
         server.status.counters.requests_total.inc();
     }
 }
+
+/// `option checkcache`: the response would be cached with its cookie.
+fn blocked_cookie(stream: &Stream<'_>) -> Ending {
+    let name = |p: Option<&Proxy>| p.map_or(String::new(), |p| p.name.clone());
+    let server = stream.server().map_or("<dispatch>", |s| &s.name);
+    let text = format!(
+        "Blocking cacheable cookie in response from instance {}, server {server}.",
+        name(stream.backend())
+    );
+    if let Some(backend) = stream.backend() {
+        backend.log.event(ALERT, &text);
+    }
+    console::alert(&text);
+    count_abort(stream, |c| &c.denied_responses);
+    stream.session.frontend_state().counters.denied_responses.inc();
+    Ending::page(502, Who::Proxy, When::Headers)
+}
+
+/// Syslog's level of what must be looked at at once.
+const ALERT: u8 = 1;
 
 /// `http-response` rules, of the backend and then the frontend.
 fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {

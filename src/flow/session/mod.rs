@@ -29,6 +29,7 @@ use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
 use crate::flow::rules::track::Trackers;
+use crate::flow::server::persist::Persisted;
 use crate::flow::threads::{Shared, Thread};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Socket;
@@ -366,6 +367,8 @@ pub struct Stream<'s> {
     pub unique_id: RefCell<Option<Rc<[u8]>>>,
     /// What `set-log-level` said.
     pub log_level: LogLevel,
+    /// What persistence and captured cookies found, `None` where neither is configured.
+    pub persisted: Option<Box<Persisted>>,
     /// Whether the log line was written already (`option logasap`).
     pub logged: Cell<bool>,
 }
@@ -413,6 +416,7 @@ impl<'s> Stream<'s> {
             applet: None,
             unique_id: RefCell::default(),
             log_level: LogLevel::Usual,
+            persisted: None,
             logged: Cell::new(false),
         }
     }

@@ -2,7 +2,8 @@
 
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
-use crate::flow::server::assign;
+use crate::flow::rules::switch;
+use crate::flow::server::{assign, persist};
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, forward, tunnel};
@@ -31,10 +32,13 @@ pub async fn run(session: &Session, client: &mut Client) {
 }
 
 async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending> {
-    let backend = choose_backend(stream)?;
+    let none = Ending::silent(0, Who::Server, When::Connect);
+    let backend = switch::choose(stream, Phase::RequestContent).ok_or(none)?;
     stream.backend = Some(backend);
     stream.show_target();
     let _counted = forward::BackendSession::begin(stream, backend);
+    persist::judge(stream, Phase::RequestContent);
+    persist::use_server(stream, Phase::RequestContent);
     let mut link = assign::connect(stream, &mut client.timer, true).await?;
     stream.times.response = stream.times.connected;
     if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
@@ -46,19 +50,6 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending
     stream.bytes_in += up;
     stream.bytes_out += down;
     Ok(())
-}
-
-fn choose_backend(stream: &Stream<'_>) -> Result<usize, Ending> {
-    let none = Ending::silent(0, Who::Server, When::Connect);
-    let proxy = stream.frontend().ok_or(none)?;
-    let context = stream.sample_context(Phase::RequestContent);
-    let switched = proxy
-        .rules
-        .switching
-        .iter()
-        .find(|rule| rule.condition.as_ref().is_none_or(|c| c.holds(&context)))
-        .map(|rule| rule.backend);
-    switched.or(proxy.frontend.as_ref().and_then(|f| f.default_backend)).ok_or(none)
 }
 
 fn finish(stream: &mut Stream<'_>) {

@@ -38,7 +38,8 @@ mod tests {
                     assert!(last, "{text} does not use {}", converter.name);
                     let value = expr.eval(context).map(|v| v.to_text().into_owned());
                     let value = value.map(|v| String::from_utf8_lossy(&v).into_owned());
-                    assert_eq!(value.as_deref(), Some(*expected), "{text}");
+                    // Some have no value without a request: they say so by an empty one.
+                    assert_eq!(value.as_deref().unwrap_or_default(), *expected, "{text}");
                     ran += 1;
                 }
             }

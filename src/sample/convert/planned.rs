@@ -8,26 +8,6 @@ use crate::sample::value::Type;
 pub const PART: Part = Part {
     converters: &[
         Converter {
-            name: "capture-req",
-            args: &[ArgType::Int],
-            required: 1,
-            takes: Type::Str,
-            gives: Type::Str,
-            doc: "Stores the text in a request capture slot and passes it on.",
-            examples: &[("hdr(host),capture-req(0)", "")],
-            ..Converter::NEW
-        },
-        Converter {
-            name: "capture-res",
-            args: &[ArgType::Int],
-            required: 1,
-            takes: Type::Str,
-            gives: Type::Str,
-            doc: "Stores the text in a response capture slot and passes it on.",
-            examples: &[("res.hdr(server),capture-res(0)", "")],
-            ..Converter::NEW
-        },
-        Converter {
             name: "debug",
             args: &[ArgType::Str, ArgType::Str],
             takes: Type::Any,

@@ -53,94 +53,6 @@ const fn acl(name: &'static str, fetch: &'static str, method: &'static str) -> A
 pub const PART: Part = Part {
     fetches: &[
         Fetch {
-            name: "capture.req.hdr",
-            args: &[ArgType::Int],
-            required: 1,
-            gives: Type::Str,
-            valid: valid::REQUEST_KEPT,
-            doc: "The request header captured in the given slot.",
-            examples: &["capture.req.hdr(1)"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "capture.req.method",
-            gives: Type::Str,
-            valid: valid::REQUEST_KEPT,
-            doc: "The captured request's method.",
-            examples: &["capture.req.method"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "capture.req.uri",
-            gives: Type::Str,
-            valid: valid::REQUEST_KEPT,
-            doc: "The captured request's target.",
-            examples: &["capture.req.uri"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "capture.req.ver",
-            gives: Type::Str,
-            valid: valid::REQUEST_KEPT,
-            doc: "The captured request's version.",
-            examples: &["capture.req.ver"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "capture.res.hdr",
-            args: &[ArgType::Int],
-            required: 1,
-            gives: Type::Str,
-            valid: valid::RESPONSE_KEPT,
-            doc: "The response header captured in the given slot.",
-            examples: &["capture.res.hdr(1)"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "capture.res.ver",
-            gives: Type::Str,
-            valid: valid::REQUEST_KEPT,
-            doc: "The captured response's version.",
-            examples: &["capture.res.ver"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "cook",
-            args: &[ArgType::Str],
-            gives: Type::Str,
-            valid: valid::REQUEST,
-            doc: "The last value of a request cookie.",
-            examples: &["cook"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "cook_cnt",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::REQUEST,
-            doc: "How often a cookie occurs in the request.",
-            examples: &["cook_cnt"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "cook_val",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::REQUEST,
-            doc: "A request cookie as an integer.",
-            examples: &["cook_val"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "cookie",
-            args: &[ArgType::Str],
-            gives: Type::Str,
-            valid: valid::MESSAGE,
-            doc: "The value of a request or response cookie, for stick tables.",
-            examples: &["cookie"],
-            ..Fetch::NEW
-        },
-        Fetch {
             name: "fcgi.docroot",
             gives: Type::Str,
             valid: valid::REQUEST,
@@ -154,56 +66,6 @@ pub const PART: Part = Part {
             valid: valid::REQUEST,
             doc: "The index name of the FastCGI application.",
             examples: &["fcgi.index"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "http_auth",
-            args: &[ArgType::Userlist],
-            required: 1,
-            gives: Type::Bool,
-            valid: valid::REQUEST,
-            doc: "Whether the request's credentials are in a userlist.",
-            examples: &["http_auth(people)"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "http_auth_group",
-            args: &[ArgType::Userlist],
-            required: 1,
-            gives: Type::Str,
-            valid: valid::REQUEST,
-            doc: "The user name, when its password is right, to be matched against groups.",
-            examples: &["http_auth_group(people)"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "http_auth_pass",
-            gives: Type::Str,
-            valid: valid::REQUEST,
-            doc: "The password of the request's basic credentials.",
-            examples: &["http_auth_pass"],
-            status: Status::Works,
-            run: |c, _| credentials(c).map(|(_, password)| Value::string(password)),
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "http_auth_type",
-            gives: Type::Str,
-            valid: valid::REQUEST,
-            doc: "The authentication scheme of the request.",
-            examples: &["http_auth_type"],
-            status: Status::Works,
-            run: |c, _| credentials(c).map(|_| Value::text(b"Basic")),
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "http_auth_user",
-            gives: Type::Str,
-            valid: valid::REQUEST,
-            doc: "The user name of the request's basic credentials.",
-            examples: &["http_auth_user"],
-            status: Status::Works,
-            run: |c, _| credentials(c).map(|(user, _)| Value::string(user)),
             ..Fetch::NEW
         },
         Fetch {
@@ -255,33 +117,6 @@ pub const PART: Part = Part {
             valid: valid::REQUEST,
             doc: "The announced length of the request's body.",
             examples: &["req.body_size"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "req.cook",
-            args: &[ArgType::Str],
-            gives: Type::Str,
-            valid: valid::REQUEST,
-            doc: "The last value of a request cookie.",
-            examples: &["req.cook"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "req.cook_cnt",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::REQUEST,
-            doc: "How often a cookie occurs in the request.",
-            examples: &["req.cook_cnt"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "req.cook_val",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::REQUEST,
-            doc: "A request cookie as an integer.",
-            examples: &["req.cook_val"],
             ..Fetch::NEW
         },
         Fetch {
@@ -381,33 +216,6 @@ pub const PART: Part = Part {
             ..Fetch::NEW
         },
         Fetch {
-            name: "res.cook",
-            args: &[ArgType::Str],
-            gives: Type::Str,
-            valid: valid::RESPONSE,
-            doc: "The value of a cookie the response sets.",
-            examples: &["res.cook"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "res.cook_cnt",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::RESPONSE,
-            doc: "How often the response sets a cookie.",
-            examples: &["res.cook_cnt"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "res.cook_val",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::RESPONSE,
-            doc: "A cookie the response sets, as an integer.",
-            examples: &["res.cook_val"],
-            ..Fetch::NEW
-        },
-        Fetch {
             name: "res.ver",
             gives: Type::Str,
             valid: valid::RESPONSE,
@@ -425,33 +233,6 @@ pub const PART: Part = Part {
             examples: &["resp_ver"],
             status: Status::Works,
             run: |c, _| header::response(c).map(version),
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "scook",
-            args: &[ArgType::Str],
-            gives: Type::Str,
-            valid: valid::RESPONSE,
-            doc: "The value of a cookie the response sets.",
-            examples: &["scook"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "scook_cnt",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::RESPONSE,
-            doc: "How often the response sets a cookie.",
-            examples: &["scook_cnt"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "scook_val",
-            args: &[ArgType::Str],
-            gives: Type::Int,
-            valid: valid::RESPONSE,
-            doc: "A cookie the response sets, as an integer.",
-            examples: &["scook_val"],
             ..Fetch::NEW
         },
         Fetch {
@@ -479,26 +260,9 @@ pub const PART: Part = Part {
         },
     ],
     acl_keywords: &[
-        acl("cook", "req.cook", "str"),
-        acl("cook_beg", "req.cook", "beg"),
-        acl("cook_dir", "req.cook", "dir"),
-        acl("cook_dom", "req.cook", "dom"),
-        acl("cook_end", "req.cook", "end"),
-        acl("cook_len", "req.cook", "len"),
-        acl("cook_reg", "req.cook", "reg"),
-        acl("cook_sub", "req.cook", "sub"),
-        acl("http_auth_group", "http_auth_group", "str"),
         acl("method", "method", "str"),
         acl("req_ver", "req.ver", "str"),
         acl("resp_ver", "res.ver", "str"),
-        acl("scook", "res.cook", "str"),
-        acl("scook_beg", "res.cook", "beg"),
-        acl("scook_dir", "res.cook", "dir"),
-        acl("scook_dom", "res.cook", "dom"),
-        acl("scook_end", "res.cook", "end"),
-        acl("scook_len", "res.cook", "len"),
-        acl("scook_reg", "res.cook", "reg"),
-        acl("scook_sub", "res.cook", "sub"),
     ],
     ..Part::NONE
 };
