@@ -400,6 +400,7 @@ pub static PARTS: &[&Part] = &[
     &crate::control::cli::basics::PART,
     &crate::control::cli::sess::PART,
     &crate::control::cli::clear::PART,
+    &crate::control::cli::dynamic_cookie::PART,
     &crate::control::cli::info::PART,
     &crate::control::cli::stat::PART,
     &crate::control::cli::server::PART,

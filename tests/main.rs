@@ -17,6 +17,7 @@ mod hostile;
 mod http1;
 mod limits;
 mod logs;
+mod persist;
 mod process;
 mod proxy_options;
 mod reload;

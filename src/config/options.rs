@@ -132,6 +132,7 @@ pub const PART: Part = Part {
             name: "option persist",
             doc: "Sends requests with a cookie to their server even when it is down.",
             examples: &["option persist"],
+            status: Status::Works,
             ..BACK
         },
         Keyword {

@@ -3,6 +3,7 @@
 mod balance;
 mod cli;
 mod config;
+mod cookies;
 mod errors;
 mod http1;
 mod logs;
@@ -14,11 +15,12 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 9] = [
+    let families: [&[Scenario]; 10] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
         tcp::SCENARIOS,
         balance::SCENARIOS,
+        cookies::SCENARIOS,
         retries::SCENARIOS,
         logs::SCENARIOS,
         stats::SCENARIOS,

@@ -4,6 +4,7 @@
 
 pub mod basics;
 pub mod clear;
+pub mod dynamic_cookie;
 pub mod frontend;
 pub mod info;
 pub mod internals;

@@ -47,18 +47,6 @@ pub const PART: Part = Part {
             &["del ssl crt-list"],
         ),
         planned(
-            "disable dynamic-cookie backend",
-            "<backend>",
-            "Stops making cookies from servers' addresses.",
-            &["disable dynamic-cookie backend"],
-        ),
-        planned(
-            "enable dynamic-cookie backend",
-            "<backend>",
-            "Makes cookies from servers' addresses.",
-            &["enable dynamic-cookie backend"],
-        ),
-        planned(
             "get acl",
             "<acl> <value>",
             "Says which pattern of an ACL a value matches.",
@@ -71,12 +59,6 @@ pub const PART: Part = Part {
             &["get map"],
         ),
         planned("new ssl cert", "<certfile>", "Makes an empty certificate.", &["new ssl cert"]),
-        planned(
-            "set dynamic-cookie-key backend",
-            "<backend> <value>",
-            "The secret of dynamic cookies.",
-            &["set dynamic-cookie-key backend"],
-        ),
         planned("set map", "<map> <key> <value>", "Changes an entry of a map.", &["set map"]),
         planned(
             "set profiling",

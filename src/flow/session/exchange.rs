@@ -453,12 +453,15 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
 /// `http-after-response`, of the backend and then the frontend.
 pub fn after_response_rules(stream: &mut Stream<'_>) {
     let world = stream.world.clone();
+    // To these rules nothing has gone wrong yet.
+    let outcome = std::mem::take(&mut stream.outcome);
     let backend = stream.backend.filter(|b| *b != stream.frontend);
     for index in backend.into_iter().chain([stream.frontend]) {
         if let Some(proxy) = world.proxies.get(index) {
             rules::run(&proxy.rules.http_after_response, stream, Phase::AfterResponse);
         }
     }
+    stream.outcome = outcome;
 }
 
 /// Turns an ending into what the client and the log see.
