@@ -35,6 +35,7 @@ pub fn all() -> Vec<Scenario> {
 pub fn changed_after_2_3(name: &str) -> bool {
     let families = ["config/", "errors/", "logs/", "cli/"];
     let single = [
+        "cookies/insert",
         "http1/upgrade",
         "http1/upgrade-refused",
         "http1/connect-tunnel",
