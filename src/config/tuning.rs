@@ -35,8 +35,6 @@ fn kbps(line: &mut Line<'_>) -> Parsed {
     number(line, "expects an integer argument in kb/s.").map(drop)
 }
 
-/// A number that may be missing, as 2.3 lets it be.
-
 fn within(line: &mut Line<'_>, range: std::ops::RangeInclusive<i64>, message: &str) -> Parsed {
     let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
     line.end()?;
