@@ -1,9 +1,29 @@
 //! Fetches of the request's credentials (manual 7.3.6).
 
-use crate::catalog::{AclKeyword, Fetch, Part};
-use crate::sample::ArgType;
+use crate::catalog::{AclKeyword, Fetch, Part, Status};
+use crate::flow::http::message::raw_elements;
+use crate::sample::convert::base64;
 use crate::sample::valid;
-use crate::sample::value::Type;
+use crate::sample::value::{Type, Value};
+use crate::sample::{ArgType, SampleContext};
+
+/// The credentials of `Authorization`: user and password of the scheme Basic (RFC 7617).
+pub fn credentials(context: &SampleContext<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+    let request = &context.stream?.request;
+    let value = raw_elements(request.get(b"authorization")?).next()?;
+    let space = memchr::memchr(b' ', value)?;
+    let (scheme, rest) = value.split_at(space);
+    if scheme.is_empty() || !b"basic".starts_with(scheme.to_ascii_lowercase().as_slice()) {
+        return None;
+    }
+    let decoded = base64::decode(rest.get(1..)?)?;
+    // HAProxy keeps the text as a C string.
+    let end = memchr::memchr(0, &decoded).unwrap_or(decoded.len());
+    let decoded = decoded.get(..end)?;
+    let colon = memchr::memchr(b':', decoded)?;
+    let (user, password) = decoded.split_at(colon);
+    Some((user.to_vec(), password.get(1..)?.to_vec()))
+}
 
 const CREDENTIALS: Fetch = Fetch { valid: valid::REQUEST, ..Fetch::NEW };
 
@@ -31,18 +51,24 @@ pub const PART: Part = Part {
             name: "http_auth_pass",
             doc: "The password of the request's basic credentials.",
             examples: &["http_auth_pass"],
+            status: Status::Works,
+            run: |c, _| credentials(c).map(|(_, password)| Value::string(password)),
             ..CREDENTIALS
         },
         Fetch {
             name: "http_auth_type",
             doc: "The authentication scheme of the request.",
             examples: &["http_auth_type"],
+            status: Status::Works,
+            run: |c, _| credentials(c).map(|_| Value::text(b"Basic")),
             ..CREDENTIALS
         },
         Fetch {
             name: "http_auth_user",
             doc: "The user name of the request's basic credentials.",
             examples: &["http_auth_user"],
+            status: Status::Works,
+            run: |c, _| credentials(c).map(|(user, _)| Value::string(user)),
             ..CREDENTIALS
         },
     ],

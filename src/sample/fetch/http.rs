@@ -1,9 +1,8 @@
 //! Fetches from HTTP messages (manual 7.3.6).
 
 use crate::catalog::{AclKeyword, Fetch, Part, Status};
-use crate::flow::http::message::{Message, raw_elements};
+use crate::flow::http::message::Message;
 use crate::flow::http::unique_id;
-use crate::sample::convert::base64;
 use crate::sample::fetch::header;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
@@ -18,24 +17,6 @@ fn method<'a>(context: &SampleContext<'a>) -> Option<Value<'a>> {
 fn version(message: &Message) -> Value<'static> {
     let version = message.version;
     Value::string(format!("{}.{}", version.major, version.minor))
-}
-
-/// The credentials of `Authorization`: user and password of the scheme Basic (RFC 7617).
-fn credentials(context: &SampleContext<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
-    let request = header::request(context)?;
-    let value = raw_elements(request.get(b"authorization")?).next()?;
-    let space = memchr::memchr(b' ', value)?;
-    let (scheme, rest) = value.split_at(space);
-    if scheme.is_empty() || !b"basic".starts_with(scheme.to_ascii_lowercase().as_slice()) {
-        return None;
-    }
-    let decoded = base64::decode(rest.get(1..)?)?;
-    // HAProxy keeps the text as a C string.
-    let end = memchr::memchr(0, &decoded).unwrap_or(decoded.len());
-    let decoded = decoded.get(..end)?;
-    let colon = memchr::memchr(b':', decoded)?;
-    let (user, password) = decoded.split_at(colon);
-    Some((user.to_vec(), password.get(1..)?.to_vec()))
 }
 
 const HTTP: Fetch = Fetch {
