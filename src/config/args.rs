@@ -9,7 +9,7 @@ use crate::config::diagnostic::{Diagnostic, Diagnostics, Level, Place};
 use crate::config::global::GlobalSpec;
 use crate::config::outside::Outside;
 use crate::config::section::Sections;
-use crate::config::spec::{ProxySpec, Spec};
+use crate::config::spec::{NamedSection, ProxySpec, Spec};
 use crate::config::words::Word;
 
 /// What reading a directive gives: the `Spec` was filled in, or the first mistake.
@@ -155,12 +155,21 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// The proxy section being read (the defaults are one too).
+    /// The proxy section being read (the defaults are one too); of a small section, the proxy inside it.
     pub fn proxy(&mut self) -> &mut ProxySpec {
         match self.section {
             Sections::DEFAULTS => &mut self.spec.defaults,
-            _ => self.spec.current_proxy(),
+            section if section.intersects(Sections::PROXIES) => self.spec.current_proxy(),
+            section => match self.spec.sections.iter().rposition(|s| s.section == section) {
+                Some(index) => &mut self.spec.sections[index].proxy,
+                None => self.spec.current_proxy(),
+            },
         }
+    }
+
+    /// The small section being read.
+    pub fn named_section(&mut self) -> Option<&mut NamedSection> {
+        self.spec.sections.last_mut().filter(|s| s.section == self.section)
     }
 
     /// The global section.

@@ -104,11 +104,12 @@ impl Compiler<'_> {
     }
 
     fn compile_tables(&mut self) {
-        for proxy in &self.spec.proxies {
-            if let Some(spec) = &proxy.stick_table {
-                let previous = self.previous.and_then(|w| w.tables.get(&proxy.name));
-                self.tables.insert(proxy.name.clone(), spec.compile(&proxy.name, previous));
-            }
+        let of_proxies = self.spec.proxies.iter();
+        let of_proxies = of_proxies.filter_map(|p| Some((&p.name, p.stick_table.as_ref()?)));
+        let of_peers = self.spec.sections.iter().flat_map(|section| &section.tables);
+        for (name, spec) in of_proxies.chain(of_peers.map(|(name, spec)| (name, spec))) {
+            let previous = self.previous.and_then(|w| w.tables.get(name));
+            self.tables.insert(name.clone(), spec.compile(name, previous));
         }
     }
 

@@ -86,9 +86,11 @@ impl Opening<'_> {
         }
         self.spec.sections.push(NamedSection {
             section,
+            proxy: Box::new(ProxySpec::defaults(id.clone(), words.place.clone())),
             name: id,
             place: words.place.clone(),
             lines: Vec::new(),
+            tables: Vec::new(),
         });
         Ok(())
     }

@@ -72,8 +72,7 @@ impl ArgReference {
             ArgType::Frontend => self.proxy(spec, proxy, "frontend"),
             ArgType::Table => {
                 let name = named(name);
-                let exists = spec.proxies.iter().any(|p| p.name == name && p.stick_table.is_some());
-                (!exists).then(|| {
+                (!spec.has_table(&name)).then(|| {
                     self.alert(proxy, &format!("unable to find table '{name}' referenced in"), "")
                 })
             }

@@ -89,6 +89,13 @@ impl Spec {
         }
     }
 
+    /// Whether there is a stick table of this name: a proxy's, or `<peers>/<table>`.
+    pub fn has_table(&self, name: &str) -> bool {
+        let of_peers = self.sections.iter().flat_map(|section| &section.tables);
+        self.proxies.iter().any(|p| p.name == name && p.stick_table.is_some())
+            || of_peers.into_iter().any(|(table, _)| table == name)
+    }
+
     /// What is said once at start of the names that have no effect here.
     pub fn notices(&self) -> Vec<String> {
         let names: Vec<_> = self.no_effect.iter().map(|name| format!("'{name}'")).collect();
@@ -124,6 +131,10 @@ pub struct NamedSection {
     pub place: Place,
     /// Its lines, as words from the keyword on, each with its place.
     pub lines: Vec<(Place, Vec<Word>)>,
+    /// What its lines say that a proxy can say too: log targets, ACLs.
+    pub proxy: Box<ProxySpec>,
+    /// The tables of a `peers` section by the name that rules use, `<peers>/<table>`.
+    pub tables: Vec<(String, StickTableSpec)>,
 }
 
 /// The kinds of proxy section.

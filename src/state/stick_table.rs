@@ -392,7 +392,6 @@ fn stick_table(line: &mut Line<'_>) -> Parsed {
     if line.section == Sections::DEFAULTS {
         return Err(line.alert("'stick-table' is not supported in 'defaults' section."));
     }
-    let place = line.words.place.clone();
     let proxy = line.proxy();
     let (name, kind) = (proxy.name.clone(), proxy.kind.word());
     if let Some(first) = &proxy.stick_table {
@@ -401,28 +400,7 @@ fn stick_table(line: &mut Line<'_>) -> Parsed {
             "stick-table name '{name}' conflicts with table declared in {kind} '{name}' at {first}."
         )));
     }
-    let mut spec = StickTableSpec { place, ..StickTableSpec::default() };
-    let mut has_type = false;
-    while let Some(word) = line.word() {
-        match &*word.str() {
-            "size" => spec.size = size(line)?,
-            "expire" => spec.expire = expire(line)?,
-            "peers" => spec.peers = Some(argument(line, "peers")?),
-            "nopurge" => spec.nopurge = true,
-            "type" => {
-                key_type(line, &mut spec)?;
-                has_type = true;
-            }
-            "store" => store(line, &mut spec)?,
-            other => return Err(line.alert(format!("stick-table: unknown argument '{other}'."))),
-        }
-    }
-    if spec.size == 0 {
-        return Err(line.alert("stick-table: missing size."));
-    }
-    if !has_type {
-        return Err(line.alert("stick-table: missing type."));
-    }
+    let spec = arguments(line)?;
     if let Some(peers) = spec.peers.clone() {
         let place = line.words.place.clone();
         line.proxy().references.peers = Some((peers, place));
@@ -431,9 +409,57 @@ fn stick_table(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
+/// `table <name> …` of a `peers` section.
+fn peers_table(line: &mut Line<'_>) -> Parsed {
+    let name = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    let spec = arguments(line)?;
+    if let Some(section) = line.named_section() {
+        let name = format!("{}/{name}", section.name);
+        section.tables.push((name, spec));
+    }
+    Ok(())
+}
+
+/// What follows `stick-table`, or the name of a `table`, which has no `peers`.
+fn arguments(line: &mut Line<'_>) -> Result<StickTableSpec, Diagnostic> {
+    let place = line.words.place.clone();
+    let mut spec = StickTableSpec { place, ..StickTableSpec::default() };
+    let mut has_type = false;
+    while let Some(word) = line.word() {
+        match &*word.str() {
+            "size" => spec.size = size(line)?,
+            "expire" => spec.expire = expire(line)?,
+            "peers" if line.keyword.name == "stick-table" => {
+                spec.peers = Some(argument(line, "peers")?)
+            }
+            "nopurge" => spec.nopurge = true,
+            "type" => {
+                key_type(line, &mut spec)?;
+                has_type = true;
+            }
+            "store" => store(line, &mut spec)?,
+            other => return Err(refuse(line, format!("unknown argument '{other}'."))),
+        }
+    }
+    if spec.size == 0 {
+        return Err(refuse(line, "missing size."));
+    }
+    if !has_type {
+        return Err(refuse(line, "missing type."));
+    }
+    Ok(spec)
+}
+
+/// HAProxy's message begins with the directive.
+fn refuse(line: &Line<'_>, text: impl AsRef<str>) -> Diagnostic {
+    line.alert(format!("{}: {}", line.keyword.name, text.as_ref()))
+}
+
 fn argument(line: &mut Line<'_>, name: &str) -> Result<String, Diagnostic> {
-    let missing = format!("stick-table: missing argument after '{name}'.");
-    Ok(line.required(&missing)?.str().into_owned())
+    match line.word() {
+        Some(word) => Ok(word.str().into_owned()),
+        None => Err(refuse(line, format!("missing argument after '{name}'."))),
+    }
 }
 
 fn size(line: &mut Line<'_>) -> Result<u64, Diagnostic> {
@@ -443,19 +469,17 @@ fn size(line: &mut Line<'_>) -> Result<u64, Diagnostic> {
             NumberError::Unexpected(c) => c,
             _ => word.chars().next().unwrap_or('\0'),
         };
-        line.alert(format!("stick-table: unexpected character '{c}' in argument of 'size'."))
+        refuse(line, format!("unexpected character '{c}' in argument of 'size'."))
     })
 }
 
 fn expire(line: &mut Line<'_>) -> Result<Option<u64>, Diagnostic> {
     let word = argument(line, "expire")?;
     let limit = |what: &str, text: &str| {
-        let place = line.words.place;
+        let (place, name) = (line.words.place, line.keyword.name);
         Diagnostic::alert(
             Some(&line.last_place()),
-            format!(
-                "parsing [{place}]: stick-table: {what} in argument <{word}> to <expire>, {text}."
-            ),
+            format!("parsing [{place}]: {name}: {what} in argument <{word}> to <expire>, {text}."),
         )
     };
     match parse_time(word.as_bytes(), TimeUnit::Milliseconds) {
@@ -467,8 +491,7 @@ fn expire(line: &mut Line<'_>) -> Result<Option<u64>, Diagnostic> {
             Err(limit("timer underflow", "minimum non-null value is 1 ms"))
         }
         Err(NumberError::Unexpected(c)) => {
-            Err(line
-                .alert(format!("stick-table: unexpected character '{c}' in argument of 'expire'.")))
+            Err(refuse(line, format!("unexpected character '{c}' in argument of 'expire'.")))
         }
     }
 }
@@ -477,8 +500,8 @@ fn expire(line: &mut Line<'_>) -> Result<Option<u64>, Diagnostic> {
 fn key_type(line: &mut Line<'_>, spec: &mut StickTableSpec) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
     let found = KeyType::NAMES.iter().find(|(name, _)| *name == word);
-    let unknown = |word: &str| format!("stick-table: unknown type '{word}'.");
-    let Some((_, kind)) = found else { return Err(line.alert(unknown(&word))) };
+    let unknown = |word: &str| format!("unknown type '{word}'.");
+    let Some((_, kind)) = found else { return Err(refuse(line, unknown(&word))) };
     spec.kind = *kind;
     if !matches!(kind, KeyType::String | KeyType::Binary) {
         return Ok(());
@@ -489,7 +512,7 @@ fn key_type(line: &mut Line<'_>, spec: &mut StickTableSpec) -> Parsed {
         let length = crate::config::args::parse_lenient(word.as_bytes());
         spec.length = usize::try_from(length).unwrap_or(0);
         if spec.length == 0 {
-            return Err(line.alert(unknown(&word)));
+            return Err(refuse(line, unknown(&word)));
         }
     }
     Ok(())
@@ -504,36 +527,36 @@ fn store(line: &mut Line<'_>, spec: &mut StickTableSpec) -> Parsed {
             Some((name, period)) => match period.strip_suffix(')') {
                 Some(period) => (name, Some(period)),
                 None => {
-                    return Err(line.alert(format!(
-                        "stick-table: missing closing parenthesis after store option '{name}'."
-                    )));
+                    let text = "missing closing parenthesis after store option";
+                    return Err(refuse(line, format!("{text} '{name}'.")));
                 }
             },
         };
         let Some(data) = Data::of_name(name) else {
-            return Err(line.alert(format!("stick-table: unknown store option '{name}'.")));
+            return Err(refuse(line, format!("unknown store option '{name}'.")));
         };
         let period = match (period, data.is_rate()) {
             (Some(text), true) => parse_time(text.as_bytes(), TimeUnit::Milliseconds)
                 .map(|time| time.as_millis() as u64)
                 .map_err(|_| {
-                    let text = "stick-table: error when processing store option";
-                    line.alert(format!("{text} '{name}'."))
+                    let text = "error when processing store option";
+                    refuse(line, format!("{text} '{name}'."))
                 })?,
             (None, false) => 0,
             (None, true) => {
-                let text = "stick-table: missing argument to store option";
-                return Err(line.alert(format!("{text} '{name}'.")));
+                let text = "missing argument to store option";
+                return Err(refuse(line, format!("{text} '{name}'.")));
             }
             (Some(_), false) => {
-                let text = "stick-table: unexpected argument to store option";
-                return Err(line.alert(format!("{text} '{name}'.")));
+                let text = "unexpected argument to store option";
+                return Err(refuse(line, format!("{text} '{name}'.")));
             }
         };
         if spec.stores(data) {
             let place: &Place = line.words.place;
             let text = format!(
-                "parsing [{place}]: stick-table: store option '{name}' already enabled, ignored."
+                "parsing [{place}]: {}: store option '{name}' already enabled, ignored.",
+                line.keyword.name
             );
             let warning = Diagnostic::warning(Some(&line.last_place()), text);
             line.diagnostics.push(warning);
@@ -545,18 +568,30 @@ fn store(line: &mut Line<'_>, spec: &mut StickTableSpec) -> Parsed {
 
 /// The rows of this family.
 pub const PART: Part = Part {
-    keywords: &[Keyword {
-        name: "stick-table",
-        sections: Sections::NAMED_PROXIES,
-        args: "type {ip|ipv6|integer|string [len <length>]|binary [len <length>]} size <size> [expire <expire>] [nopurge] [peers <peersect>] [store <data_type>]*",
-        doc: "A table of this proxy's name: entries by key, with what store names counted for each.",
-        examples: &[
-            "stick-table type ip size 100k expire 30s store http_req_cnt,http_req_rate(10s)",
-        ],
-        status: Status::Works,
-        parse: stick_table,
-        ..Keyword::NEW
-    }],
+    keywords: &[
+        Keyword {
+            name: "stick-table",
+            sections: Sections::NAMED_PROXIES,
+            args: "type {ip|ipv6|integer|string [len <length>]|binary [len <length>]} size <size> [expire <expire>] [nopurge] [peers <peersect>] [store <data_type>]*",
+            doc: "A table of this proxy's name: entries by key, with what store names counted for each.",
+            examples: &[
+                "stick-table type ip size 100k expire 30s store http_req_cnt,http_req_rate(10s)",
+            ],
+            status: Status::Works,
+            parse: stick_table,
+            ..Keyword::NEW
+        },
+        Keyword {
+            name: "table",
+            sections: Sections::PEERS,
+            args: "<name> type <type> size <size> [expire <expire>] [nopurge] [store <data_type>]*",
+            doc: "A stick table that the peers of this section share; rules name it <peers>/<name>.",
+            examples: &["table t1 type ip size 100k expire 30s store gpc0"],
+            status: Status::Planned,
+            parse: peers_table,
+            ..Keyword::NEW
+        },
+    ],
     ..Part::NONE
 };
 

@@ -82,15 +82,10 @@ impl<'a> Judge<'a> {
     /// Whether there is a stick table of this name.
     fn table_exists(&self, name: &str) -> bool {
         let own = self.proxies.get(name);
-        let in_peers = |name: &str| {
-            let (section, table) = name.split_once('/')?;
-            let peers = self.named.get(&(Sections::PEERS, section))?;
-            peers.lines.iter().find(|(_, w)| {
-                w.first().is_some_and(|w| *w == *"table") && w.get(1).is_some_and(|w| *w == *table)
-            })
-        };
+        let section = name.split_once('/').map_or("", |(section, _)| section);
+        let peers = self.named.get(&(Sections::PEERS, section));
         own.is_some_and(|list| list.iter().any(|p| p.stick_table.is_some()))
-            || in_peers(name).is_some()
+            || peers.is_some_and(|peers| peers.tables.iter().any(|(table, _)| table == name))
     }
 
     /// `nbproc` beside `nbthread`.

@@ -269,6 +269,17 @@ pub const PART: Part = Part {
             ..LOG
         },
         Keyword {
+            name: "log",
+            sections: Sections::PEERS.and(Sections::LOG_FORWARD),
+            args: "{ global | <address> [len <length>] [format <format>] [sample <ranges>:<size>] <facility> [<level> [<minlevel>]] }",
+            negatable: true,
+            doc: "Where the section's own lines go, or in log-forward the messages it receives.",
+            examples: &["log 127.0.0.1:514 local0", "log global"],
+            status: Status::Planned,
+            parse: log,
+            ..LOG
+        },
+        Keyword {
             name: "log-format",
             args: "<format>",
             doc: "What a log line says.",

@@ -489,6 +489,7 @@ const VARIABLES: &[LogVariable] = &[
         let ms = start(c).subsec_millis();
         if o.has(Options::HEXA) { number(out, o, ms.into(), 2) } else { date::three(out, ms) }
     }),
+    row("o", "Nothing itself: its flags hold for every variable behind it.", |_, _, _| {}),
     row("pid", "This process's number.", |_, o, out| number(out, o, std::process::id().into(), 4)),
     http("r", "The request line.", |c, o, out| {
         escape::quoted(out, o, &escape::URI, request_line(c).unwrap_or(BAD));

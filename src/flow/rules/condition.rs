@@ -546,15 +546,27 @@ fn acl(line: &mut Line<'_>) -> Parsed {
 
 /// The rows of this family.
 pub const PART: Part = Part {
-    keywords: &[Keyword {
-        name: "acl",
-        sections: Sections::NAMED_PROXIES,
-        args: "<name> <criterion> [flags] [operator] [<value>]...",
-        doc: "Names a test; several lines of one name are alternatives.",
-        examples: &["acl is_static path_beg /static /img"],
-        status: Status::Works,
-        parse: acl,
-        ..Keyword::NEW
-    }],
+    keywords: &[
+        Keyword {
+            name: "acl",
+            sections: Sections::NAMED_PROXIES,
+            args: "<name> <criterion> [flags] [operator] [<value>]...",
+            doc: "Names a test; several lines of one name are alternatives.",
+            examples: &["acl is_static path_beg /static /img"],
+            status: Status::Works,
+            parse: acl,
+            ..Keyword::NEW
+        },
+        Keyword {
+            name: "acl",
+            sections: Sections::FCGI_APP,
+            args: "<name> <criterion> [flags] [operator] [<value>]...",
+            doc: "Names a test for the conditions of this application's set-param and pass-header.",
+            examples: &["acl from_tls ssl_fc"],
+            status: Status::Planned,
+            parse: acl,
+            ..Keyword::NEW
+        },
+    ],
     ..Part::NONE
 };
