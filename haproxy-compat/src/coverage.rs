@@ -132,7 +132,7 @@ fn action(directive: &str, name: &str) -> Option<Status> {
 
 fn command(name: &str) -> Option<Status> {
     let mut rows = catalog::PARTS.iter().flat_map(|part| part.commands);
-    rows.any(|row| row.name == name).then_some(Status::Works)
+    rows.find(|row| row.name == name).map(|row| row.status)
 }
 
 impl Coverage {
