@@ -38,6 +38,8 @@ pub struct Keyword {
     pub args: &'static str,
     /// Whether `no` may stand before it.
     pub negatable: bool,
+    /// What holds when it is not given; empty when there is nothing to say.
+    pub default: &'static str,
     /// One or two sentences for the manual page.
     pub doc: &'static str,
     /// Whole lines that are valid in each of its sections.
@@ -55,6 +57,7 @@ impl Keyword {
         sections: Sections::NONE,
         args: "",
         negatable: false,
+        default: "",
         doc: "",
         examples: &[],
         status: Status::Planned,
@@ -72,6 +75,8 @@ pub struct BindOption {
     pub name: &'static str,
     /// Its arguments, as a usage line.
     pub args: &'static str,
+    /// What holds when it is not given; empty when there is nothing to say.
+    pub default: &'static str,
     /// For the manual page.
     pub doc: &'static str,
     /// The option with its arguments, valid after `bind 127.0.0.1:80`.
@@ -87,6 +92,7 @@ impl BindOption {
     pub const NEW: BindOption = BindOption {
         name: "",
         args: "",
+        default: "",
         doc: "",
         examples: &[],
         status: Status::Planned,
@@ -103,6 +109,8 @@ pub struct ServerOption {
     pub args: &'static str,
     /// Whether it may stand on a `default-server` line.
     pub in_default: bool,
+    /// What holds when it is not given; empty when there is nothing to say.
+    pub default: &'static str,
     /// For the manual page.
     pub doc: &'static str,
     /// The option with its arguments, valid after `server s 127.0.0.1:80`.
@@ -119,6 +127,7 @@ impl ServerOption {
         name: "",
         args: "",
         in_default: true,
+        default: "",
         doc: "",
         examples: &[],
         status: Status::Planned,
@@ -522,6 +531,31 @@ mod tests {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    fn every_row_has_a_text_and_an_example() {
+        // Forms that are only there to be refused in HAProxy's words say so.
+        let complete = |name: &str, doc: &str, examples: usize| {
+            let refused = doc.ends_with("to be refused.");
+            assert!(!doc.is_empty(), "{name} has no text");
+            assert!(doc.ends_with('.'), "{name}: the text is no sentence: {doc}");
+            assert_eq!(examples == 0, refused, "{name}: an example, or none for what is refused");
+        };
+        for part in PARTS {
+            part.keywords.iter().for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            part.bind_options
+                .iter()
+                .for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            let options = part.server_options.iter();
+            options.for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            part.actions.iter().for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            part.fetches.iter().for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            part.converters.iter().for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            part.algorithms.iter().for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            part.commands.iter().for_each(|row| complete(row.name, row.doc, row.examples.len()));
+            part.log_variables.iter().for_each(|row| complete(row.name, row.doc, 1));
+        }
     }
 
     #[test]

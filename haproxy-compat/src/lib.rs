@@ -9,6 +9,7 @@
 //! | [`mod@compare`] | every scenario on two binaries, and what differs |
 //! | [`ledger`], [`mod@coverage`] | the names that HAProxy knows, and how far each goes here |
 //! | [`mod@check`], [`corpus`] | one configuration, or a folder of them, judged by several binaries |
+//! | [`man`] | the manual pages that are generated from the catalog |
 //! | [`machines`] | processes with names and addresses of their own, root folders of other systems |
 
 pub mod binaries;
@@ -19,6 +20,7 @@ pub mod coverage;
 pub mod harness;
 pub mod ledger;
 pub mod machines;
+pub mod man;
 pub mod mask;
 pub mod scenario;
 pub mod scenarios;

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use clap::{Arg, ArgMatches, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use haproxy_compat::coverage::Verdict;
-use haproxy_compat::{check, compare, corpus, coverage, ledger};
+use haproxy_compat::{check, compare, corpus, coverage, ledger, man};
 
 fn main() -> ExitCode {
     let matches = command_line().get_matches();
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Some(("coverage", given)) => run_coverage(given),
         Some(("check", given)) => run_check(given),
         Some(("corpus", given)) => run_corpus(given),
+        Some(("man", given)) => run_man(given),
         _ => Ok(true),
     };
     match outcome {
@@ -61,11 +62,17 @@ fn command_line() -> Command {
         .about("Checks a folder of configurations against recorded verdicts")
         .arg(file("folder", "holds NAME/haproxy.cfg and expected.tsv"))
         .arg(ours());
+    let man = Command::new("man")
+        .about("Writes the manual pages that are generated from the catalog")
+        .arg(path("folder", "where they go").default_value("man"))
+        .arg(
+            Arg::new("check").long("check").action(ArgAction::SetTrue).help("only tell stale ones"),
+        );
     Command::new("haproxy-compat")
         .about("Compares a haproxy binary with a reference one")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .subcommands([compare, coverage, check, corpus])
+        .subcommands([compare, coverage, check, corpus, man])
 }
 
 fn run_compare(given: &ArgMatches) -> Result<bool> {
@@ -121,6 +128,17 @@ fn run_corpus(given: &ArgMatches) -> Result<bool> {
     let corpus = corpus::run(&path(given, "folder")?, &path(given, "ours")?)?;
     print!("{corpus}");
     Ok(corpus.is_good())
+}
+
+fn run_man(given: &ArgMatches) -> Result<bool> {
+    let folder = path(given, "folder")?;
+    if !given.get_flag("check") {
+        man::write(&folder)?;
+        return Ok(true);
+    }
+    let stale = man::stale(&folder);
+    stale.iter().for_each(|name| println!("{name} is not what the catalog says"));
+    Ok(stale.is_empty())
 }
 
 /// A path, absolute: the processes run in folders of their own.

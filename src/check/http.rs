@@ -343,6 +343,7 @@ pub const PART: Part = Part {
             name: "option httpchk",
             args: "[<uri> | <method> <uri> [<version>]]",
             negatable: true,
+            default: "OPTIONS / HTTP/1.0",
             doc: "Checks servers by an HTTP request; answers from 200 to 399 are right.",
             examples: &["option httpchk", "option httpchk GET /health HTTP/1.1"],
             parse: httpchk,

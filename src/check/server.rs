@@ -155,6 +155,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "addr",
             args: "<ipv4|ipv6>",
+            default: "the server's address",
             doc: "Where checks connect to instead of the server's address.",
             examples: &["addr 127.0.0.1"],
             parse: addr,
@@ -163,6 +164,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "agent-addr",
             args: "<addr>",
+            default: "the server's address",
             doc: "Where the agent is asked.",
             examples: &["agent-addr 127.0.0.1"],
             parse: a_word,
@@ -177,6 +179,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "agent-inter",
             args: "<delay>",
+            default: "the value of inter",
             doc: "Between two questions to the agent.",
             examples: &["agent-inter 5s"],
             parse: |line, server| delay(line, server).map(drop),
@@ -253,6 +256,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "downinter",
             args: "<delay>",
+            default: "the value of inter",
             doc: "Between two checks of a server that is down; inter when not given.",
             examples: &["downinter 10s"],
             parse: |line, server| {
@@ -264,6 +268,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "error-limit",
             args: "<count>",
+            default: "10",
             doc: "How many consecutive errors observe needs.",
             examples: &["error-limit 10"],
             parse: |line, _| positive(line).map(drop),
@@ -272,6 +277,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "fall",
             args: "<count>",
+            default: "3",
             doc: "Failed checks until the server is down. Defaults to 3.",
             examples: &["fall 2"],
             parse: |line, server| {
@@ -283,6 +289,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "fastinter",
             args: "<delay>",
+            default: "the value of inter",
             doc: "Between two checks of a server that changes; inter when not given.",
             examples: &["fastinter 500ms"],
             parse: |line, server| {
@@ -294,6 +301,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "inter",
             args: "<delay>",
+            default: "2s",
             doc: "Between two checks. Defaults to 2s.",
             examples: &["inter 2s"],
             parse: |line, server| {
@@ -344,6 +352,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "on-error",
             args: "<mode>",
+            default: "fail-check",
             doc: "What observe does after enough errors.",
             examples: &["on-error mark-down"],
             parse: |line, _| {
@@ -370,6 +379,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "port",
             args: "<port>",
+            default: "the server's port",
             doc: "The port that checks connect to instead of the server's.",
             examples: &["port 8080"],
             parse: |line, server| {
@@ -384,6 +394,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "rise",
             args: "<count>",
+            default: "2",
             doc: "Good checks until the server is up. Defaults to 2.",
             examples: &["rise 3"],
             parse: |line, server| {
@@ -395,6 +406,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "slowstart",
             args: "<start_time_in_ms>",
+            default: "0",
             doc: "The time during which a server that came back is given more and more requests.",
             examples: &["slowstart 30s"],
             parse: slowstart,

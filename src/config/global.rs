@@ -206,6 +206,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "hard-stop-after",
             args: "<time>",
+            default: "no limit",
             doc: "How long a soft stop may take.",
             examples: &["hard-stop-after 30s"],
             parse: hard_stop_after,
@@ -234,6 +235,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "nbproc",
             args: "<number>",
+            default: "1",
             doc: "Accepted as one process.",
             examples: &["nbproc 1"],
             parse: |l| count(l).map(|n| l.global().nbproc = Some(n)),
@@ -243,6 +245,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "nbthread",
             args: "<number>",
+            default: "the number of CPUs this process may use",
             doc: "How many threads run traffic; by default one for each CPU.",
             examples: &["nbthread 2"],
             parse: nbthread,
@@ -251,6 +254,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "node",
             args: "<name>",
+            default: "this machine's name",
             doc: "The name shown on the statistics page.",
             examples: &["node lb1"],
             parse: |l| text(l).map(|t| l.global().node = Some(t)),
@@ -277,6 +281,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.bufsize",
             args: "<number>",
+            default: "16384",
             doc: "Bytes of a buffer; the heads of messages must fit in.",
             examples: &["tune.bufsize 16384"],
             parse: |l| count(l).map(|n| l.global().bufsize = Some(n as usize)),
@@ -285,6 +290,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.http.maxhdr",
             args: "<number>",
+            default: "101",
             doc: "Headers a message may have.",
             examples: &["tune.http.maxhdr 101"],
             parse: |l| count(l).map(|n| l.global().maxhdr = Some(n as usize)),
@@ -293,6 +299,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.maxrewrite",
             args: "<number>",
+            default: "1024",
             doc: "Bytes of a buffer kept free for header edits.",
             examples: &["tune.maxrewrite 1024"],
             parse: |l| count(l).map(|n| l.global().maxrewrite = Some(n as usize)),
@@ -309,6 +316,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "ulimit-n",
             args: "<number>",
+            default: "computed from maxconn",
             doc: "File descriptors the process may have; computed when not given.",
             examples: &["ulimit-n 4096"],
             parse: |l| count(l).map(|n| l.global().ulimit_n = Some(n.into())),

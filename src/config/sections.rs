@@ -447,6 +447,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout mail",
             args: "<time>",
+            default: "10s",
             doc: "How long delivery may take.",
             examples: &["timeout mail 10s"],
             parse: timeout,
@@ -471,6 +472,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "option start-on-reload",
             negatable: true,
+            default: "on",
             doc: "Starts the program again at each reload.",
             examples: &["option start-on-reload"],
             parse: option,
@@ -503,6 +505,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxlen",
             args: "<length>",
+            default: "1024",
             doc: "The longest message.",
             examples: &["maxlen 1024"],
             parse: ring_size,
@@ -583,6 +586,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "accepted_payload_size",
             args: "<nb>",
+            default: "512",
             doc: "The largest answer, in bytes.",
             examples: &["accepted_payload_size 4096"],
             parse: payload_size,
@@ -591,6 +595,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "hold",
             args: "<status> <period>",
+            default: "10s for valid, 0s for obsolete, 30s for the others",
             doc: "How long an answer is kept.",
             examples: &["hold valid 10s"],
             parse: hold,
@@ -614,6 +619,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "resolve_retries",
             args: "<nb>",
+            default: "3",
             doc: "How often a query is sent.",
             examples: &["resolve_retries 3"],
             parse: resolve_retries,
@@ -622,6 +628,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout resolve",
             args: "<time>",
+            default: "1s",
             doc: "Time between resolutions.",
             examples: &["timeout resolve 1s"],
             parse: timeout,
@@ -630,6 +637,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout retry",
             args: "<time>",
+            default: "1s",
             doc: "Time between queries.",
             examples: &["timeout retry 1s"],
             parse: timeout,
@@ -638,6 +646,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "max-age",
             args: "<seconds>",
+            default: "60",
             doc: "How long objects are kept.",
             examples: &["max-age 60"],
             parse: any,
@@ -646,6 +655,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "max-object-size",
             args: "<bytes>",
+            default: "a 256th of total-max-size",
             doc: "The largest object.",
             examples: &["max-object-size 100000"],
             parse: object_size,
@@ -694,6 +704,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "option keep-conn",
             negatable: true,
+            default: "on",
             doc: "Keeps connections.",
             examples: &["option keep-conn"],
             parse: option,
@@ -702,6 +713,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "option max-reqs",
             args: "<reqs>",
+            default: "1",
             doc: "Requests at once on a connection.",
             examples: &["option max-reqs 10"],
             parse: max_reqs,

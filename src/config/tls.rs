@@ -314,6 +314,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.ssl.default-dh-param",
             args: "<number>",
+            default: "2048",
             doc: "The size of generated Diffie-Hellman parameters.",
             examples: &["tune.ssl.default-dh-param 2048"],
             status: Status::NoEffect("finite field Diffie-Hellman is not offered"),

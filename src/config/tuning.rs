@@ -281,6 +281,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "profiling.tasks",
             args: "{ on | auto | off }",
+            default: "auto",
             doc: "Measures the CPU time of tasks.",
             examples: &["profiling.tasks on"],
             status: Status::NoEffect("tasks are not profiled"),
@@ -308,6 +309,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.buffers.limit",
             args: "<number>",
+            default: "0, which is no limit",
             doc: "Buffers at once.",
             examples: &["tune.buffers.limit 100"],
             status: Status::NoEffect("buffers are pooled for each thread and need no such limit"),
@@ -317,6 +319,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.buffers.reserve",
             args: "<number>",
+            default: "2",
             doc: "Buffers kept for emergencies.",
             examples: &["tune.buffers.reserve 2"],
             status: Status::NoEffect("buffers are pooled for each thread and need no such limit"),
@@ -326,6 +329,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.chksize",
             args: "<number>",
+            default: "16384",
             doc: "The size of check buffers.",
             examples: &["tune.chksize 16384"],
             status: Status::NoEffect("check answers are read into a buffer of their own"),
@@ -344,6 +348,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.fd.edge-triggered",
             args: "{ on | off }",
+            default: "off",
             doc: "Edge-triggered polling.",
             examples: &["tune.fd.edge-triggered on"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
@@ -406,6 +411,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.idletimer",
             args: "<timeout>",
+            default: "1000",
             doc: "When a stream counts as idle.",
             examples: &["tune.idletimer 1000"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
@@ -415,6 +421,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.listener.multi-queue",
             args: "{ on | off }",
+            default: "on",
             doc: "How accepted connections are handed to threads.",
             examples: &["tune.listener.multi-queue on"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
@@ -469,6 +476,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.maxaccept",
             args: "<number>",
+            default: "64",
             doc: "Connections accepted in a row.",
             examples: &["tune.maxaccept 64"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
@@ -478,6 +486,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.maxpollevents",
             args: "<number>",
+            default: "200",
             doc: "Events handled in a row.",
             examples: &["tune.maxpollevents 200"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
@@ -487,6 +496,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.pattern.cache-size",
             args: "<number>",
+            default: "10000",
             doc: "Remembered pattern matches.",
             examples: &["tune.pattern.cache-size 10000"],
             status: Status::NoEffect("patterns are looked up in trees and automata"),
@@ -505,6 +515,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.pool-high-fd-ratio",
             args: "<percent>",
+            default: "25",
             doc: "Share of descriptors above which idle connections are closed.",
             examples: &["tune.pool-high-fd-ratio 25"],
             status: Status::NoEffect(
@@ -516,6 +527,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.pool-low-fd-ratio",
             args: "<percent>",
+            default: "20",
             doc: "Share of descriptors above which idle connections are not kept.",
             examples: &["tune.pool-low-fd-ratio 20"],
             status: Status::NoEffect(
@@ -554,6 +566,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.runqueue-depth",
             args: "<number>",
+            default: "200",
             doc: "Tasks run in a row.",
             examples: &["tune.runqueue-depth 200"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
@@ -563,6 +576,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.sched.low-latency",
             args: "{ on | off }",
+            default: "off",
             doc: "Interrupts batches for urgent tasks.",
             examples: &["tune.sched.low-latency on"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
@@ -644,6 +658,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.zlib.memlevel",
             args: "<number>",
+            default: "8",
             doc: "zlib's memory level.",
             examples: &["tune.zlib.memlevel 8"],
             status: Status::NoEffect("zlib-rs has no such setting"),
@@ -653,6 +668,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.zlib.windowsize",
             args: "<number>",
+            default: "15",
             doc: "zlib's window size.",
             examples: &["tune.zlib.windowsize 15"],
             status: Status::NoEffect("zlib-rs has no such setting"),

@@ -279,6 +279,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "stats maxconn",
             args: "<connections>",
+            default: "10",
             doc: "How many connections to the runtime sockets are served at once, 10 by default.",
             examples: &["stats maxconn 20"],
             parse: maxconn,
@@ -295,6 +296,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "stats timeout",
             args: "<timeout, in milliseconds>",
+            default: "10s",
             doc: "How long a client of a runtime socket may stay silent, 10 s by default.",
             examples: &["stats timeout 30s"],
             parse: timeout,
@@ -309,22 +311,27 @@ pub const PART: Part = Part {
             examples: &["expose-fd listeners"],
             status: Status::Works,
             parse: expose_fd,
+            ..BindOption::NEW
         },
         BindOption {
             name: "level",
             args: "<level>",
+            default: "operator",
             doc: "The rights of the clients of a runtime socket: user, operator or admin.",
             examples: &["level admin"],
             status: Status::Works,
             parse: level,
+            ..BindOption::NEW
         },
         BindOption {
             name: "severity-output",
             args: "<format>",
+            default: "none",
             doc: "Whether a runtime socket's messages begin with their severity: none, number or string.",
             examples: &["severity-output none"],
             status: Status::Works,
             parse: severity_output,
+            ..BindOption::NEW
         },
     ],
     ..Part::NONE

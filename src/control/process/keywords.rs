@@ -115,9 +115,11 @@ fn configuration() -> Vec<String> {
     lines
 }
 
+/// Rows without an example only say what is wrong with their form.
 fn directives(sections: Sections) -> Vec<String> {
     let rows = PARTS.iter().flat_map(|part| part.keywords);
-    sorted(rows.filter(|row| row.sections.intersects(sections)).map(|row| {
+    let rows = rows.filter(|row| row.sections.intersects(sections) && !row.examples.is_empty());
+    sorted(rows.map(|row| {
         let sides = sides(row.sections);
         format!("\t{}{sides}{}", usage(&[row.name, row.args]), planned(row.status))
     }))
@@ -149,7 +151,7 @@ fn server_options() -> Vec<String> {
 fn actions() -> Vec<String> {
     let rows = || PARTS.iter().flat_map(|part| part.actions);
     let of = |(directive, set): &(&str, RuleSets)| {
-        let rows = rows().filter(|row| row.rule_sets.contains(*set));
+        let rows = rows().filter(|row| row.rule_sets.contains(*set) && !row.examples.is_empty());
         sorted(rows.map(|row| {
             let line = usage(&[directive, &row.name.replace("(*)", "*"), row.args]);
             format!("\t{line}{}", planned(row.status))

@@ -343,8 +343,8 @@ pub const PART: Part = Part {
         Keyword {
             name: "stats",
             args: "<word> ...",
-            doc: "Refuses other words after stats than those of the rows that follow.",
-            examples: &["stats enable"],
+            doc: "Written with another word, to be refused.",
+            examples: &[],
             parse: unknown,
             ..STATS
         },
@@ -391,6 +391,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "stats realm",
             args: "<realm>",
+            default: "HAProxy Statistics",
             doc: "What the browser shows when it asks for name and password.",
             examples: &["stats realm Statistics"],
             parse: realm,
@@ -407,6 +408,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "stats scope",
             args: "{ <name> | . }",
+            default: "all proxies",
             doc: "Shows only this proxy, or the page's own; repeated for several.",
             examples: &["stats scope ."],
             parse: scope,
@@ -445,6 +447,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "stats uri",
             args: "<prefix>",
+            default: "/haproxy?stats",
             doc: "Where the page is: requests whose target begins so are answered with it.",
             examples: &["stats uri /stats"],
             parse: uri,

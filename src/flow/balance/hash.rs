@@ -278,11 +278,13 @@ pub const PART: Part = Part {
             examples: &["hash-balance-factor 150"],
             status: Status::Planned,
             parse: hash_balance_factor,
+            ..Keyword::NEW
         },
         Keyword {
             name: "hash-type",
             sections: Sections::BACKENDS,
             args: "<method> [<function> [avalanche]]",
+            default: "map-based",
             doc: "How a hash becomes a server: by a table (map-based) or by a ring (consistent).",
             examples: &["hash-type consistent", "hash-type map-based djb2 avalanche"],
             status: Status::Works,

@@ -205,6 +205,7 @@ pub const PART: Part = Part {
         name: "balance",
         sections: Sections::BACKENDS,
         args: "<algorithm> [<arguments>]",
+        default: "roundrobin",
         doc: "How a server is chosen for each request.",
         examples: &["balance roundrobin", "balance uri depth 2"],
         status: Status::Works,

@@ -213,6 +213,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "backlog",
             args: "<backlog>",
+            default: "the frontend's backlog",
             doc: "How many connections the kernel holds until they are accepted.",
             examples: &["backlog 512"],
             parse: |line, bind| number(line).map(|n| bind.options.backlog = Some(n)),
@@ -259,6 +260,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "maxconn",
             args: "<maxconn>",
+            default: "the frontend's maxconn",
             doc: "How many connections this socket serves at once.",
             examples: &["maxconn 100"],
             parse: |line, bind| number(line).map(|n| bind.maxconn = Some(n)),

@@ -98,6 +98,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "clitcpka-cnt",
             args: "<count>",
+            default: "the kernel's",
             doc: "Unanswered keep-alive probes after which a client connection is dropped.",
             examples: &["clitcpka-cnt 5"],
             parse: |line| integer(line, "an integer value"),
@@ -106,6 +107,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "clitcpka-idle",
             args: "<timeout>",
+            default: "the kernel's",
             doc: "Idle time before a client connection is probed.",
             examples: &["clitcpka-idle 60s"],
             parse: seconds,
@@ -114,6 +116,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "clitcpka-intvl",
             args: "<timeout>",
+            default: "the kernel's",
             doc: "Time between keep-alive probes of a client connection.",
             examples: &["clitcpka-intvl 10s"],
             parse: seconds,
@@ -123,6 +126,7 @@ pub const PART: Part = Part {
             name: "grace",
             sections: Sections::PROXIES,
             args: "<time>",
+            default: "0",
             doc: "How long the proxy runs on after a soft stop.",
             examples: &["grace 10s"],
             parse: grace,
@@ -131,6 +135,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "rate-limit sessions",
             args: "<rate>",
+            default: "0, which is no limit",
             doc: "New sessions a second; further ones wait in the kernel's queue.",
             examples: &["rate-limit sessions 100"],
             parse: |line| integer(line, "expects an integer value (in sessions/second)"),

@@ -312,6 +312,7 @@ pub const PART: Part = Part {
             name: "nice",
             args: "<nice>",
             status: Status::NoEffect("tasks are scheduled by tokio"),
+            default: "0",
             doc: "How urgent connections of this socket are.",
             examples: &["nice 5"],
             parse: |line, _| text(line, "missing value"),
@@ -378,6 +379,7 @@ pub const PART: Part = Part {
             name: "process",
             args: "<set>[/<set>]",
             status: Status::NoEffect("there is one process, and threads share every socket"),
+            default: "all",
             doc: "Which processes and threads accept here.",
             examples: &["process 1"],
             parse: process,
@@ -408,6 +410,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "ssl-min-ver",
             args: "<version>",
+            default: "TLSv1.2",
             doc: "The oldest version spoken.",
             examples: &["ssl-min-ver TLSv1.2"],
             parse: version,
@@ -445,6 +448,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "verify",
             args: "[none|optional|required]",
+            default: "none",
             doc: "Whether client certificates are asked for.",
             examples: &["verify required"],
             parse: verify,

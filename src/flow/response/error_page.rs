@@ -283,6 +283,7 @@ pub const PART: Part = Part {
         name: "errorfile",
         sections: Sections::PROXIES,
         args: "<code> <file>",
+        default: "this program's own page",
         doc: "Answers errors of this status with the file's content, a whole HTTP response.",
         examples: &["errorfile 503 /dev/null"],
         status: Status::Works,

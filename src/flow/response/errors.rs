@@ -133,6 +133,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "email-alert level",
             args: "<level>",
+            default: "alert",
             doc: "How serious an event must be for a mail.",
             examples: &["email-alert level alert"],
             parse: email_alert,
@@ -149,6 +150,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "email-alert myhostname",
             args: "<name>",
+            default: "this machine's name",
             doc: "The name this machine gives to mail servers.",
             examples: &["email-alert myhostname lb1"],
             parse: email_alert,

@@ -380,6 +380,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "init-addr",
             args: "{last | libc | none | <ip>},[...]*",
+            default: "last,libc",
             doc: "How the first address is found, in the order in which it is tried.",
             examples: &["init-addr last,libc,none"],
             parse: init_addr,
@@ -388,6 +389,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "maxconn",
             args: "<maxconn>",
+            default: "0, which is no limit",
             doc: "How many requests or connections the server gets at once; the others wait.",
             examples: &["maxconn 100"],
             parse: |line, server| number(line).map(|n| server.maxconn = Some(n)),
@@ -396,6 +398,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "maxqueue",
             args: "<maxqueue>",
+            default: "0, which is no limit",
             doc: "How many requests may wait for this server; the others go elsewhere.",
             examples: &["maxqueue 50"],
             parse: |line, server| number(line).map(|n| server.maxqueue = Some(n)),
@@ -413,6 +416,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "pool-max-conn",
             args: "<max>",
+            default: "-1, which is no limit",
             doc: "How many idle connections may be kept; -1 for no limit.",
             examples: &["pool-max-conn 20"],
             parse: |line, server| {
@@ -424,6 +428,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "weight",
             args: "<weight>",
+            default: "1",
             doc: "The server's share, 0 to 256; 0 takes no new sessions.",
             examples: &["weight 10"],
             parse: weight,

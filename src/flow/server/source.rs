@@ -178,6 +178,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "load-server-state-from-file",
             args: "{ global | local | none }",
+            default: "none",
             doc: "Where the servers' state is read from at start.",
             examples: &["load-server-state-from-file global"],
             parse: load_state,
@@ -186,6 +187,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "max-keep-alive-queue",
             args: "<value>",
+            default: "-1, which is no limit",
             doc: "Queue length above which a client's last server is not kept.",
             examples: &["max-keep-alive-queue 10"],
             parse: max_keep_alive_queue,
@@ -195,6 +197,7 @@ pub const PART: Part = Part {
             name: "max-session-srv-conns",
             sections: Sections::FRONTENDS,
             args: "<number>",
+            default: "5",
             doc: "Server connections a client connection may hold idle.",
             examples: &["max-session-srv-conns 5"],
             parse: max_session_srv_conns,
@@ -203,6 +206,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "retry-on",
             args: "[<keyword>...]",
+            default: "conn-failure",
             doc: "Which failures are retried.",
             examples: &["retry-on conn-failure empty-response 503"],
             parse: retry_on,
@@ -230,6 +234,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "srvtcpka-cnt",
             args: "<count>",
+            default: "the kernel's",
             doc: "Unanswered keep-alive probes after which a server connection is dropped.",
             examples: &["srvtcpka-cnt 5"],
             parse: |line| integer(line, "an integer value"),
@@ -238,6 +243,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "srvtcpka-idle",
             args: "<timeout>",
+            default: "the kernel's",
             doc: "Idle time before a server connection is probed.",
             examples: &["srvtcpka-idle 60s"],
             parse: seconds,
@@ -246,6 +252,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "srvtcpka-intvl",
             args: "<timeout>",
+            default: "the kernel's",
             doc: "Time between keep-alive probes of a server connection.",
             examples: &["srvtcpka-intvl 10s"],
             parse: seconds,

@@ -394,6 +394,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "max-reuse",
             args: "<count>",
+            default: "-1, which is no limit",
             doc: "Requests a connection may carry.",
             examples: &["max-reuse 100"],
             parse: lenient,
@@ -515,6 +516,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "pool-low-conn",
             args: "<max>",
+            default: "0",
             doc: "Idle connections kept from other threads.",
             examples: &["pool-low-conn 2"],
             parse: pool_low,
@@ -523,6 +525,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "pool-purge-delay",
             args: "<delay>",
+            default: "5s",
             doc: "How often idle connections are reduced.",
             examples: &["pool-purge-delay 5s"],
             parse: purge_delay,
@@ -571,6 +574,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "resolve-prefer",
             args: "<family>",
+            default: "ipv6",
             doc: "The address family preferred.",
             examples: &["resolve-prefer ipv4"],
             parse: resolve_prefer,
@@ -684,6 +688,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "verify",
             args: "[none|required]",
+            default: "required",
             doc: "Whether the server's certificate is verified.",
             examples: &["verify none"],
             parse: verify,

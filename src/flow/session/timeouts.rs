@@ -110,6 +110,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout check",
             sections: Sections::BACKENDS,
+            default: "the interval of checks",
             doc: "Limits a health check once it is connected; without it, the check interval does.",
             examples: &["timeout check 2s"],
             parse: |line| set(line, |t| &mut t.check),
@@ -126,6 +127,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout client-fin",
             sections: Sections::FRONTENDS,
+            default: "timeout client",
             doc: "The client's timeout once one direction is closed.",
             examples: &["timeout client-fin 5s"],
             parse: |line| set(line, |t| &mut t.client_fin),
@@ -142,6 +144,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout http-keep-alive",
             sections: Sections::PROXIES,
+            default: "timeout http-request, then timeout client",
             doc: "How long a kept-alive client may wait before its next request; without it, timeout http-request, then timeout client.",
             examples: &["timeout http-keep-alive 2s"],
             parse: |line| set(line, |t| &mut t.http_keep_alive),
@@ -150,6 +153,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout http-request",
             sections: Sections::PROXIES,
+            default: "timeout client",
             doc: "How long the headers of a request may take to arrive.",
             examples: &["timeout http-request 10s"],
             parse: |line| set(line, |t| &mut t.http_request),
@@ -158,6 +162,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout queue",
             sections: Sections::BACKENDS,
+            default: "timeout connect",
             doc: "How long a request may wait for a server's free slot; without it, timeout connect.",
             examples: &["timeout queue 30s"],
             parse: |line| set(line, |t| &mut t.queue),
@@ -174,6 +179,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout server-fin",
             sections: Sections::BACKENDS,
+            default: "timeout server",
             doc: "The server's timeout once one direction is closed.",
             examples: &["timeout server-fin 5s"],
             parse: |line| set(line, |t| &mut t.server_fin),
@@ -182,6 +188,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout tarpit",
             sections: Sections::PROXIES,
+            default: "timeout connect",
             doc: "How long a tarpitted connection is held; without it, timeout connect.",
             examples: &["timeout tarpit 1m"],
             parse: |line| set(line, |t| &mut t.tarpit),
@@ -190,6 +197,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "timeout tunnel",
             sections: Sections::BACKENDS,
+            default: "timeout client and timeout server",
             doc: "How long both sides of a tunnel may stay silent.",
             examples: &["timeout tunnel 1h"],
             parse: |line| set(line, |t| &mut t.tunnel),
