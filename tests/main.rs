@@ -28,6 +28,7 @@ mod stats;
 mod stats_page;
 mod tables;
 mod tcp;
+mod tcp_rules;
 mod timeouts;
 
 use haproxy_compat::harness::{Builder, Proxy};

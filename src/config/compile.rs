@@ -164,6 +164,8 @@ impl Compiler<'_> {
             http_response: self.rule_set(spec, RuleSets::HTTP_RESPONSE, &acls),
             http_after_response: self.rule_set(spec, RuleSets::HTTP_AFTER_RESPONSE, &acls),
             switching: Vec::new(),
+            inspect_request: spec.rules.inspect_request,
+            inspect_response: spec.rules.inspect_response,
             redirects: self.rule_list(spec.rules.redirects.iter(), &acls),
             captures: spec.rules.captures.compile(spec, self),
             acls,
@@ -314,7 +316,9 @@ impl Compiler<'_> {
                     proxy,
                     listen,
                     proxy_name: spec.name.clone(),
+                    is_named: bind.name.is_some(),
                     maxconn: bind.maxconn.unwrap_or(0),
+                    expected: bind.expected,
                     counters: old.map_or_else(Arc::default, |l| l.counters.clone()),
                     name,
                 }));

@@ -93,9 +93,21 @@ pub struct SampleContext<'a> {
     pub occurrence: Cell<usize>,
     /// Set by a fetch that has a further value at the next occurrence.
     pub more: Cell<bool>,
+    /// Set by a fetch whose value may still change or come: bytes are awaited.
+    pub changing: Cell<bool>,
 }
 
 impl SampleContext<'_> {
+    /// Whether the value that was just looked at may still change, and there will be another look.
+    pub fn may_change(&self) -> bool {
+        self.changing.get() && !self.is_last_look()
+    }
+
+    /// Whether what is here now decides: always, but for rules that wait for bytes.
+    pub fn is_last_look(&self) -> bool {
+        self.stream.and_then(|s| s.preread.as_ref()).is_none_or(|preread| preread.last_look)
+    }
+
     /// The `occurrence` that asks for the last value.
     pub const LAST: usize = usize::MAX;
 }
@@ -113,6 +125,7 @@ pub(crate) mod tests {
             phase: Phase::Session,
             occurrence: Cell::new(0),
             more: Cell::new(false),
+            changing: Cell::new(false),
         });
     }
 }

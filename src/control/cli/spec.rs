@@ -148,6 +148,7 @@ fn socket(line: &mut Line<'_>) -> Parsed {
         line.alert(format!("parsing [{place}] : 'stats socket' : {e}\n"))
     })?;
     let mut spec = BindSpec {
+        expected: Default::default(),
         addresses: vec![address],
         place,
         options: ListenOptions::default(),

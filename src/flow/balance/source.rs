@@ -12,7 +12,7 @@ struct Client;
 
 impl Source for Client {
     fn hash(&self, stream: &Stream<'_>, _: HashFunction) -> Option<u32> {
-        stream.session.source.ip().map(of_address)
+        stream.session.source().ip().map(of_address)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::outside::{Listen, ListenAddress, ListenOptions};
 use crate::config::section::Sections;
 use crate::control::cli::spec::CliBindSpec;
+use crate::flow::listener::proxy_protocol::Expected;
 use crate::state::counters::Counters;
 
 /// One `bind` line as written.
@@ -32,6 +33,8 @@ pub struct BindSpec {
     pub text: String,
     /// `proto`
     pub proto: Option<String>,
+    /// `accept-proxy`, `accept-netscaler-cip`
+    pub expected: Expected,
     /// `level`, `severity-output`, `expose-fd`: what only runtime sockets heed.
     pub cli: CliBindSpec,
 }
@@ -49,8 +52,12 @@ pub struct Listener {
     pub proxy_name: String,
     /// What was asked for.
     pub listen: Listen,
+    /// Whether the name was given.
+    pub is_named: bool,
     /// `maxconn`; 0 for none.
     pub maxconn: u32,
+    /// Headers that come before the client's own bytes.
+    pub expected: Expected,
     /// Statistics, shared from one `World` to the next by name.
     pub counters: Arc<Counters>,
 }
@@ -136,6 +143,7 @@ fn bind(line: &mut Line<'_>) -> Parsed {
         maxconn: None,
         text: text.clone(),
         proto: None,
+        expected: Expected::default(),
         cli: CliBindSpec::default(),
     };
     while let Some(word) = line.word() {

@@ -4,3 +4,4 @@ pub mod accept;
 pub mod bind;
 pub mod limits;
 pub mod options;
+pub mod proxy_protocol;

@@ -15,7 +15,7 @@ fn refuse(line: &OptionLine<'_, '_>, message: String) -> crate::config::diagnost
     line.alert(message)
 }
 
-fn netscaler(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
+fn netscaler(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     let value = line.word().map(|w| parse_lenient(w.bytes()));
     match value {
         None => Err(refuse(line, "'accept-netscaler-cip' : missing value".into())),
@@ -26,7 +26,11 @@ fn netscaler(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
                 format!("'accept-netscaler-cip' : invalid value {value}, must be > 0"),
             ))
         }
-        Some(_) => Ok(()),
+        Some(value) => {
+            bind.expected.netscaler = true;
+            bind.expected.magic = value as u32;
+            Ok(())
+        }
     }
 }
 
@@ -123,6 +127,7 @@ pub const PART: Part = Part {
             args: "<magic number>",
             doc: "Connections begin with a NetScaler client address header.",
             examples: &["accept-netscaler-cip 5"],
+            status: Status::Works,
             parse: netscaler,
             ..BindOption::NEW
         },
@@ -130,6 +135,11 @@ pub const PART: Part = Part {
             name: "accept-proxy",
             doc: "Connections begin with a PROXY protocol header.",
             examples: &["accept-proxy"],
+            status: Status::Works,
+            parse: |_, bind| {
+                bind.expected.proxy = true;
+                Ok(())
+            },
             ..BindOption::NEW
         },
         BindOption {

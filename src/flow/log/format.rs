@@ -55,6 +55,7 @@ impl<'a> LogContext<'a> {
             stream: self.stream,
             phase: self.phase,
             occurrence: Cell::new(SampleContext::LAST),
+            changing: std::cell::Cell::new(false),
             more: Cell::new(false),
         }
     }
@@ -123,6 +124,8 @@ impl Purpose {
         let frontend = owner.kind.has_frontend();
         let request = set == RuleSets::HTTP_REQUEST;
         let place = match (request, frontend) {
+            (_, true) if set == RuleSets::TCP_REQUEST_CONTENT => Place::FrontendContent,
+            (_, false) if set == RuleSets::TCP_REQUEST_CONTENT => Place::BackendContent,
             (true, true) => Place::FrontendRequest,
             (true, false) => Place::BackendRequest,
             (false, true) => Place::FrontendResponse,

@@ -73,6 +73,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// Whether lines of streams have a format of their own.
+    pub fn has_format(&self) -> bool {
+        self.format.is_some()
+    }
+
     /// Lines so far (`%lc`).
     pub fn count(&self) -> u64 {
         self.lines.load(Relaxed)
@@ -169,7 +174,7 @@ impl Log {
         let (session, proxy) = (context.session, context.frontend);
         let name = &proxy.name;
         let mode = if proxy.mode == Mode::Http { "HTTP" } else { "TCP" };
-        let text = match (&session.source, session.destination()) {
+        let text = match (&*session.source(), session.destination().as_deref()) {
             (Address::Inet(from), Some(Address::Inet(to))) => {
                 let (from_port, to_port) = (from.port(), to.port());
                 let (from, to) = (from.ip(), to.ip());

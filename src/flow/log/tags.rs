@@ -154,6 +154,10 @@ fn retries(c: &Context<'_>, out: &mut Out) {
             }
             int(out, stream.retries);
         }
+        // Refused by its first bytes.
+        None if c.stream.is_some_and(|s| s.preread.is_some()) || proxy.mode == Mode::Tcp => {
+            int(out, 0);
+        }
         // Nothing was tried, so all retries are left: HAProxy prints their number.
         None => int(out, proxy.retries),
     }
@@ -300,19 +304,19 @@ const fn old(
 }
 
 fn client_ip(c: &Context<'_>, options: Options, out: &mut Out) {
-    ip(out, options, Some(&c.session.source));
+    ip(out, options, Some(&c.session.source()));
 }
 
 fn client_port(c: &Context<'_>, options: Options, out: &mut Out) {
-    port(c, out, options, Some(&c.session.source));
+    port(c, out, options, Some(&c.session.source()));
 }
 
 fn frontend_ip(c: &Context<'_>, options: Options, out: &mut Out) {
-    ip(out, options, c.session.destination());
+    ip(out, options, c.session.destination().as_deref());
 }
 
 fn frontend_port(c: &Context<'_>, options: Options, out: &mut Out) {
-    port(c, out, options, c.session.destination());
+    port(c, out, options, c.session.destination().as_deref());
 }
 
 fn backend_ip(c: &Context<'_>, options: Options, out: &mut Out) {

@@ -110,6 +110,9 @@ impl Action for Capture {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         let context = stream.sample_context(phase);
         let value = self.expr.eval(&context).and_then(|value| value.cast(Type::Str));
+        if value.is_none() && phase == Phase::RequestContent && context.may_change() {
+            return Verdict::Wait;
+        }
         let slots = stream.frontend().map(|p| &p.rules.captures);
         if let (Some(value), Some(slots)) = (value, slots) {
             let mut captures = stream.captures.borrow_mut();
@@ -361,7 +364,9 @@ pub const PART: Part = Part {
     ],
     actions: &[ActionRow {
         name: "capture",
-        rule_sets: RuleSets::HTTP_REQUEST.and(RuleSets::HTTP_RESPONSE),
+        rule_sets: RuleSets::HTTP_REQUEST
+            .and(RuleSets::HTTP_RESPONSE)
+            .and(RuleSets::TCP_REQUEST_CONTENT),
         args: "<sample> [ len <length> | id <id> ]",
         doc: "Keeps a sample for log lines, in a slot of its own or in a declared one.",
         examples: &["capture src len 15"],

@@ -16,6 +16,7 @@ use crate::sample::SampleContext;
 use crate::sample::expr::{Expr, FetchError, split_name};
 use crate::sample::pattern::index::Shape;
 use crate::sample::pattern::{Method, Resolve, operators};
+use crate::sample::valid;
 use crate::sample::value::{Type, Value};
 use crate::state::map_file::loading::{self, Use};
 use crate::state::map_file::{Output, Patterns};
@@ -133,20 +134,62 @@ impl Condition {
             .any(|terms| terms.iter().all(|term| term.acl.holds(context) != term.negated));
         any != self.negated
     }
+
+    /// Whether it holds, where bytes may still come (`tcp-request content`): `None` when they decide.
+    pub fn decide(&self, context: &SampleContext<'_>) -> Option<bool> {
+        let mut open = false;
+        for terms in &self.alternatives {
+            match decide_all(terms, context) {
+                Some(true) => return Some(!self.negated),
+                Some(false) => {}
+                None => open = true,
+            }
+        }
+        if open { None } else { Some(self.negated) }
+    }
+}
+
+/// Whether all terms hold: the first that does not, or not yet, says so.
+fn decide_all(terms: &[Term], context: &SampleContext<'_>) -> Option<bool> {
+    for term in terms {
+        if term.acl.decide(context)? == term.negated {
+            return Some(false);
+        }
+    }
+    Some(true)
 }
 
 impl Acl {
     fn holds(&self, context: &SampleContext<'_>) -> bool {
         self.tests.iter().any(|test| test.holds(context))
     }
+
+    fn decide(&self, context: &SampleContext<'_>) -> Option<bool> {
+        let mut open = false;
+        for test in &self.tests {
+            if test.holds(context) {
+                return Some(true);
+            }
+            open |= context.may_change() || test.awaits_head(context);
+        }
+        if open { None } else { Some(false) }
+    }
 }
 
 impl AclTest {
+    /// Whether it looks at an HTTP request whose head may still come.
+    fn awaits_head(&self, context: &SampleContext<'_>) -> bool {
+        let preread = context.stream.and_then(|s| s.preread.as_ref());
+        preread.is_some_and(|p| p.awaits_head && !p.last_look)
+            && valid::needs(self.expr.fetch).starts_with("HTTP request")
+    }
+
     /// Whether one of the sample's values matches one of the patterns.
     fn holds(&self, context: &SampleContext<'_>) -> bool {
         context.occurrence.set(0);
         loop {
             context.more.set(false);
+            context.changing.set(false);
             match self.expr.eval(context) {
                 Some(value) if self.matches(&value) => return true,
                 None if !context.more.get() => return false,

@@ -1,6 +1,7 @@
 //! Rules: in comes a stream at a checkpoint, out comes a verdict (manual 4.2, "http-request" and
 //! its kin). One file an action; `condition` decides whether a rule applies.
 
+pub mod address;
 pub mod capture;
 pub mod condition;
 pub mod deny;
@@ -11,6 +12,7 @@ pub mod redirect;
 pub mod reply;
 pub mod start_line;
 pub mod switch;
+pub mod tcp;
 pub mod track;
 pub mod var;
 mod wording;
@@ -18,6 +20,7 @@ mod wording;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::catalog;
 use crate::config::args::{Line, Parsed, Words};
@@ -28,9 +31,10 @@ use crate::config::proxy::Mode;
 use crate::config::references::Reference;
 use crate::config::spec::ProxyKind;
 use crate::config::words::Word;
+use crate::flow::listener::proxy_protocol::Expected;
 use crate::flow::log::format::{LogFormat, Purpose};
 use crate::flow::phase::Phase;
-use crate::flow::session::Stream;
+use crate::flow::session::{Session, Stream};
 use condition::{Acl, Acls, Condition, ConditionSpec};
 
 /// A set of rule sets.
@@ -105,12 +109,25 @@ pub enum Verdict {
     TarpitRefused,
     /// Something went wrong that must not: 500.
     Failed,
+    /// It cannot be decided before more bytes have come (`tcp-request content`).
+    Wait,
+    /// The server's connection is closed at once (`tcp-response content`).
+    Close,
+    /// The connection begins with a PROXY protocol header; the next rule is looked at.
+    ExpectProxy,
+    /// The connection begins with a NetScaler's header; the next rule is looked at.
+    ExpectNetscaler,
 }
 
 /// What an action does; runs on the data path.
 pub trait Action: fmt::Debug + Send + Sync {
     /// Acts on the stream at a checkpoint.
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict;
+
+    /// Acts on a connection that is no stream yet: `tcp-request connection` and `session` rules.
+    fn run_on_session(&self, _: &Session, _: Phase) -> Verdict {
+        Verdict::Continue
+    }
 }
 
 /// An action as written; it knows how to become one that runs.
@@ -310,6 +327,10 @@ pub struct RulesSpec {
     pub redirects: Vec<RuleSpec>,
     /// `capture`, `declare capture`
     pub captures: capture::CapturesSpec,
+    /// `tcp-request inspect-delay`
+    pub inspect_request: Option<Duration>,
+    /// `tcp-response inspect-delay`
+    pub inspect_response: Option<Duration>,
 }
 
 impl RulesSpec {
@@ -345,6 +366,10 @@ pub struct Rules {
     pub http_response: Vec<Rule>,
     /// `http-after-response`
     pub http_after_response: Vec<Rule>,
+    /// `tcp-request inspect-delay`
+    pub inspect_request: Option<Duration>,
+    /// `tcp-response inspect-delay`
+    pub inspect_response: Option<Duration>,
     /// `use_backend`
     pub switching: Vec<switch::Switch>,
     /// Named ACLs.
@@ -365,6 +390,50 @@ pub fn run(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         }
         match rule.action.run(stream, phase) {
             Verdict::Continue => {}
+            Verdict::Allow => return Verdict::Continue,
+            verdict => return verdict,
+        }
+    }
+    Verdict::Continue
+}
+
+/// Runs `content` rules, which may have to wait for bytes: then `Wait`.
+pub fn look(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+    for rule in rules {
+        if let Some(condition) = &rule.condition {
+            match condition.decide(&stream.sample_context(phase)) {
+                Some(true) => {}
+                Some(false) => continue,
+                None => return Verdict::Wait,
+            }
+        }
+        match rule.action.run(stream, phase) {
+            Verdict::Continue => {}
+            Verdict::Allow => return Verdict::Continue,
+            verdict => return verdict,
+        }
+    }
+    Verdict::Continue
+}
+
+/// Runs rules on a connection that is no stream yet; what they say that it begins with goes into
+/// `expected`.
+pub fn run_on_session(
+    rules: &[Rule],
+    session: &Session,
+    phase: Phase,
+    expected: &mut Expected,
+) -> Verdict {
+    for rule in rules {
+        if let Some(condition) = &rule.condition
+            && !condition.holds(&session.sample_context(phase))
+        {
+            continue;
+        }
+        match rule.action.run_on_session(session, phase) {
+            Verdict::Continue => {}
+            Verdict::ExpectProxy => expected.proxy = true,
+            Verdict::ExpectNetscaler => expected.netscaler = true,
             Verdict::Allow => return Verdict::Continue,
             verdict => return verdict,
         }

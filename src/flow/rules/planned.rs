@@ -1,11 +1,9 @@
-//! Actions whose arguments are checked and whose effect is not built yet, and the directives of the
-//! TCP rule sets (manual 4.2: "tcp-request", "tcp-response", "http-request").
+//! Actions whose arguments are checked and whose effect is not built yet (manual 4.2: "tcp-request",
+//! "tcp-response", "http-request").
 
-use crate::catalog::{ActionRow, Keyword, Part, Status};
-use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_time};
+use crate::catalog::{ActionRow, Part, Status};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::section::Sections;
-use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, rule_line};
+use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets};
 use crate::sample::expr::Expr;
 
 /// An action that cannot run: starting with one is refused before this is asked.
@@ -124,17 +122,6 @@ fn on_off(line: &mut ActionLine<'_, '_>) -> Read {
     }
 }
 
-fn layer4(line: &mut ActionLine<'_, '_>) -> Read {
-    let word = line.word().map(|w| w.str()).unwrap_or_default();
-    if word == "layer4" {
-        return not_built();
-    }
-    let (action, kind, name) = (line.row.name, line.proxy.kind.word(), line.proxy.name.clone());
-    Err(line.alert(format!(
-        "'tcp-request connection {action}' only supports 'layer4' in {kind} '{name}' (got '{word}')"
-    )))
-}
-
 /// What `use-service` knows without Lua.
 pub const SERVICES: &[&str] = &["prometheus-exporter"];
 
@@ -163,46 +150,8 @@ fn do_resolve(line: &mut ActionLine<'_, '_>) -> Read {
     not_built()
 }
 
-/// `tcp-request` or `tcp-response` before something else than its rule sets.
-fn rule_set_missing(line: &mut Line<'_>) -> Parsed {
-    let name = line.keyword.name;
-    let owner = format!("{} '{}'", line.proxy().kind.word(), line.proxy().name);
-    let known = match name {
-        "tcp-request" => "'inspect-delay', 'connection', or 'content'",
-        _ => "'inspect-delay' or 'content'",
-    };
-    Err(match line.word() {
-        None => line.alert(format!("missing argument for '{name}' in {owner}")),
-        Some(word) => line.alert(format!("'{name}' expects {known} in {owner} (got '{word}')")),
-    })
-}
-
-fn inspect_delay(line: &mut Line<'_>) -> Parsed {
-    let (kind, proxy) = (line.proxy().kind.word(), line.proxy().name.clone());
-    let name = line.keyword.name;
-    let expects = format!("'{name}' expects a positive delay in milliseconds, in {kind} '{proxy}'");
-    let Some(word) = line.word() else { return Err(line.alert(expects)) };
-    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
-        Ok(_) => Ok(()),
-        Err(NumberError::Unexpected(c)) => {
-            Err(line.alert(format!("{expects} (unexpected character '{c}')")))
-        }
-        Err(NumberError::Overflow) => Err(line.alert(format!(
-            "{expects} (timer overflow in '{word}', maximum value is 2147483647 ms or ~24.8 days)"
-        ))),
-        Err(NumberError::Underflow) => Err(line.alert(format!(
-            "{expects} (timer underflow in '{word}', minimum non-null value is 1 ms)"
-        ))),
-    }
-}
-
 const NONE: RuleSets = RuleSets::HTTP_REQUEST;
-const ALL_TCP: RuleSets = RuleSets::TCP_REQUEST_CONNECTION
-    .and(RuleSets::TCP_REQUEST_SESSION)
-    .and(RuleSets::TCP_REQUEST_CONTENT);
 const HTTP: RuleSets = RuleSets::HTTP_REQUEST.and(RuleSets::HTTP_RESPONSE);
-const ADDRESSES: RuleSets =
-    RuleSets::HTTP_REQUEST.and(RuleSets::TCP_REQUEST_CONNECTION).and(RuleSets::TCP_REQUEST_SESSION);
 const CONTENT: RuleSets = RuleSets::HTTP_REQUEST.and(RuleSets::TCP_REQUEST_CONTENT);
 
 const ROW: ActionRow = ActionRow {
@@ -215,93 +164,9 @@ const ROW: ActionRow = ActionRow {
     parse: |_| not_built(),
 };
 
-const RULES: Keyword = Keyword {
-    args: "<action> [<options>...] [ { if | unless } <condition> ]",
-    status: Status::Works,
-    parse: rule_line,
-    ..Keyword::NEW
-};
-
 /// The rows of this family.
 pub const PART: Part = Part {
-    keywords: &[
-        Keyword {
-            name: "tcp-request",
-            sections: Sections::NAMED_PROXIES,
-            doc: "Written without a rule set, to be refused.",
-            examples: &[],
-            parse: rule_set_missing,
-            ..RULES
-        },
-        Keyword {
-            name: "tcp-request connection",
-            sections: Sections::FRONTEND.and(Sections::LISTEN),
-            doc: "A rule for connections just accepted.",
-            examples: &["tcp-request connection reject if { src 127.0.0.9 }"],
-            status: Status::Planned,
-            ..RULES
-        },
-        Keyword {
-            name: "tcp-request content",
-            sections: Sections::NAMED_PROXIES,
-            doc: "A rule for the first bytes of a connection.",
-            examples: &["tcp-request content accept if { req.len gt 0 }"],
-            status: Status::Planned,
-            ..RULES
-        },
-        Keyword {
-            name: "tcp-request inspect-delay",
-            sections: Sections::NAMED_PROXIES,
-            args: "<timeout>",
-            doc: "How long content rules wait for the bytes they look at.",
-            examples: &["tcp-request inspect-delay 5s"],
-            status: Status::Planned,
-            parse: inspect_delay,
-            ..RULES
-        },
-        Keyword {
-            name: "tcp-request session",
-            sections: Sections::FRONTEND.and(Sections::LISTEN),
-            doc: "A rule for connections whose handshakes are done.",
-            examples: &["tcp-request session reject if { src 127.0.0.9 }"],
-            status: Status::Planned,
-            ..RULES
-        },
-        Keyword {
-            name: "tcp-response",
-            sections: Sections::NAMED_PROXIES,
-            doc: "Written without a rule set, to be refused.",
-            examples: &[],
-            parse: rule_set_missing,
-            ..RULES
-        },
-        Keyword {
-            name: "tcp-response content",
-            sections: Sections::LISTEN.and(Sections::BACKEND),
-            doc: "A rule for the first bytes of a server's answer.",
-            examples: &["tcp-response content accept if { res.len gt 0 }"],
-            status: Status::Planned,
-            ..RULES
-        },
-        Keyword {
-            name: "tcp-response inspect-delay",
-            sections: Sections::LISTEN.and(Sections::BACKEND),
-            args: "<timeout>",
-            doc: "How long content rules wait for the bytes they look at.",
-            examples: &["tcp-response inspect-delay 5s"],
-            status: Status::Planned,
-            parse: inspect_delay,
-            ..RULES
-        },
-    ],
     actions: &[
-        ActionRow {
-            name: "accept",
-            rule_sets: ALL_TCP.and(RuleSets::TCP_RESPONSE_CONTENT),
-            doc: "Skips the rest of this rule set.",
-            examples: &["accept"],
-            ..ROW
-        },
         ActionRow {
             name: "add-acl(*)",
             rule_sets: HTTP,
@@ -334,13 +199,6 @@ pub const PART: Part = Part {
             doc: "Answers from a cache.",
             examples: &["cache-use c"],
             parse: cache,
-            ..ROW
-        },
-        ActionRow {
-            name: "close",
-            rule_sets: RuleSets::TCP_RESPONSE_CONTENT,
-            doc: "Closes the server's connection at once.",
-            examples: &["close"],
             ..ROW
         },
         ActionRow {
@@ -377,55 +235,12 @@ pub const PART: Part = Part {
             ..ROW
         },
         ActionRow {
-            name: "expect-netscaler-cip",
-            rule_sets: RuleSets::TCP_REQUEST_CONNECTION,
-            args: "layer4",
-            doc: "The connection begins with a NetScaler client address header.",
-            examples: &["expect-netscaler-cip layer4"],
-            parse: layer4,
-            ..ROW
-        },
-        ActionRow {
-            name: "expect-proxy",
-            rule_sets: RuleSets::TCP_REQUEST_CONNECTION,
-            args: "layer4",
-            doc: "The connection begins with a PROXY protocol header.",
-            examples: &["expect-proxy layer4"],
-            parse: layer4,
-            ..ROW
-        },
-        ActionRow {
-            name: "reject",
-            rule_sets: ALL_TCP.and(RuleSets::TCP_RESPONSE_CONTENT),
-            doc: "Closes the connection.",
-            examples: &["reject"],
-            ..ROW
-        },
-        ActionRow {
             name: "send-spoe-group",
             rule_sets: HTTP.and(RuleSets::TCP_REQUEST_CONTENT).and(RuleSets::TCP_RESPONSE_CONTENT),
             args: "<engine> <group>",
             doc: "Sends the messages of a group to the agents.",
             examples: &["send-spoe-group engine group"],
             parse: |line| exactly(line, 2, "expects 2 arguments: <engine-id> <group-id>"),
-            ..ROW
-        },
-        ActionRow {
-            name: "set-dst",
-            rule_sets: ADDRESSES.and(RuleSets::TCP_REQUEST_CONTENT),
-            args: "<expression>",
-            doc: "Changes the destination address.",
-            examples: &["set-dst dst"],
-            parse: sample,
-            ..ROW
-        },
-        ActionRow {
-            name: "set-dst-port",
-            rule_sets: ADDRESSES.and(RuleSets::TCP_REQUEST_CONTENT),
-            args: "<expression>",
-            doc: "Changes the destination port.",
-            examples: &["set-dst-port int(80)"],
-            parse: sample,
             ..ROW
         },
         ActionRow {
@@ -475,24 +290,6 @@ pub const PART: Part = Part {
             ..ROW
         },
         ActionRow {
-            name: "set-src",
-            rule_sets: ADDRESSES,
-            args: "<expression>",
-            doc: "Changes the client's address.",
-            examples: &["set-src hdr(x-client)"],
-            parse: sample,
-            ..ROW
-        },
-        ActionRow {
-            name: "set-src-port",
-            rule_sets: ADDRESSES,
-            args: "<expression>",
-            doc: "Changes the client's port.",
-            examples: &["set-src-port int(1000)"],
-            parse: sample,
-            ..ROW
-        },
-        ActionRow {
             name: "set-tos",
             rule_sets: HTTP,
             args: "<tos>",
@@ -503,7 +300,7 @@ pub const PART: Part = Part {
         },
         ActionRow {
             name: "silent-drop",
-            rule_sets: HTTP.and(ALL_TCP).and(RuleSets::TCP_RESPONSE_CONTENT),
+            rule_sets: HTTP,
             doc: "Forgets the connection without telling the client.",
             examples: &["silent-drop"],
             ..ROW

@@ -11,6 +11,7 @@ use crate::config::diagnostic::{Diagnostic, Place};
 use crate::flow::phase::Phase;
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
 use crate::flow::session::{Session, Stream};
+use crate::sample::SampleContext;
 use crate::sample::expr::Expr;
 use crate::sample::value::{Type, Value};
 use crate::state::stick_table::{Data, StickTable, Tracked};
@@ -132,19 +133,35 @@ impl ActionSpec for TrackSpec {
     }
 }
 
+impl Track {
+    /// The entry of the sample's key, tracked from now on.
+    fn begin(&self, context: &SampleContext<'_>) -> Option<Tracked> {
+        let key = self.key.eval(context).and_then(|value| self.table.key(value))?;
+        let entry = self.table.find_or_add(&key)?;
+        Some(Tracked::begin(self.table.clone(), entry))
+    }
+}
+
 impl Action for Track {
+    fn run_on_session(&self, session: &Session, phase: Phase) -> Verdict {
+        if !session.tracked.is_tracking(self.counter)
+            && let Some(tracked) = self.begin(&session.sample_context(phase))
+        {
+            session.tracked.begin(self.counter, tracked);
+        }
+        Verdict::Continue
+    }
+
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-        let for_session = matches!(phase, Phase::Connection | Phase::Session);
-        let trackers = if for_session { &stream.session.tracked } else { &stream.tracked };
+        let trackers = &stream.tracked;
         if trackers.is_tracking(self.counter) {
             return Verdict::Continue;
         }
         let context = stream.sample_context(phase);
-        let key = self.key.eval(&context).and_then(|value| self.table.key(value));
-        let Some(entry) = key.and_then(|key| self.table.find_or_add(&key)) else {
-            return Verdict::Continue;
+        let Some(tracked) = self.begin(&context) else {
+            let wait = phase == Phase::RequestContent && context.may_change();
+            return if wait { Verdict::Wait } else { Verdict::Continue };
         };
-        let tracked = Tracked::begin(self.table.clone(), entry);
         match phase {
             Phase::Request => {
                 tracked.add(Data::HttpReqCnt, 1);
@@ -211,28 +228,39 @@ struct ChangeTracked {
 }
 
 impl Action for ChangeTracked {
+    fn run_on_session(&self, session: &Session, phase: Phase) -> Verdict {
+        self.apply(&session.sample_context(phase))
+    }
+
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+        self.apply(&stream.sample_context(phase))
+    }
+}
+
+impl ChangeTracked {
+    fn apply(&self, context: &SampleContext<'_>) -> Verdict {
         let tag = match &self.change {
             Change::Increase(..) => None,
             Change::Tag(value) => Some(*value),
             Change::TagFrom(expr) => {
-                let value = expr.eval(&stream.sample_context(phase));
+                let value = expr.eval(context);
                 match value.and_then(|v| v.cast(Type::Int)) {
                     Some(Value::Int(value)) => Some(value),
                     _ => return Verdict::Continue,
                 }
             }
         };
-        let session = stream.session;
-        with_tracked(session, Some(stream), self.counter, |tracked| match (&self.change, tag) {
-            (Change::Increase(count, rate), _) => {
-                tracked.add(*rate, 1);
-                tracked.add(*count, 1);
+        with_tracked(context.session, context.stream, self.counter, |tracked| {
+            match (&self.change, tag) {
+                (Change::Increase(count, rate), _) => {
+                    tracked.add(*rate, 1);
+                    tracked.add(*count, 1);
+                }
+                (_, Some(value)) => {
+                    tracked.table.set(&tracked.entry, Data::Gpt0, value as u32 as u64);
+                }
+                _ => {}
             }
-            (_, Some(value)) => {
-                tracked.table.set(&tracked.entry, Data::Gpt0, value as u32 as u64);
-            }
-            _ => {}
         });
         Verdict::Continue
     }

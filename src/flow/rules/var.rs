@@ -5,7 +5,8 @@ use crate::config::diagnostic::Diagnostic;
 use crate::flow::phase::Phase;
 use crate::flow::rules::planned::{expression, refuse};
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
-use crate::flow::session::Stream;
+use crate::flow::session::{Session, Stream};
+use crate::sample::SampleContext;
 use crate::sample::expr::Expr;
 use crate::sample::vars;
 
@@ -18,9 +19,18 @@ struct Set {
 
 impl Action for Set {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-        let context = stream.sample_context(phase);
-        if let Some(value) = self.expr.eval(&context) {
-            vars::set(&context, &self.name, value.into_owned());
+        self.apply(&stream.sample_context(phase))
+    }
+
+    fn run_on_session(&self, session: &Session, phase: Phase) -> Verdict {
+        self.apply(&session.sample_context(phase))
+    }
+}
+
+impl Set {
+    fn apply(&self, context: &SampleContext<'_>) -> Verdict {
+        if let Some(value) = self.expr.eval(context) {
+            vars::set(context, &self.name, value.into_owned());
         }
         Verdict::Continue
     }
@@ -33,6 +43,11 @@ struct Unset(Box<[u8]>);
 impl Action for Unset {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         vars::unset(&stream.sample_context(phase), &self.0);
+        Verdict::Continue
+    }
+
+    fn run_on_session(&self, session: &Session, phase: Phase) -> Verdict {
+        vars::unset(&session.sample_context(phase), &self.0);
         Verdict::Continue
     }
 }

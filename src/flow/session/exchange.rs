@@ -13,7 +13,7 @@ use crate::flow::rules::{self, Verdict, capture, switch, track};
 use crate::flow::server::persist;
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
-use crate::flow::session::{Client, Session, Stream, collect, forward, reply};
+use crate::flow::session::{Client, Session, Stream, collect, forward, inspect, reply};
 use crate::flow::transport::buffer::Buffer;
 use crate::state::clock::{self, Moment};
 
@@ -101,11 +101,13 @@ fn killed(stream: &Stream<'_>) -> Option<Ending> {
 /// The phases of a request, in their order.
 async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Result<After, Ending> {
     receive_head(stream, client, awake).await?;
+    let frontend = stream.frontend;
+    content_rules(stream, client, frontend).await?;
+    accept_request(stream);
     limit_keep_alive(stream);
     if let Some(ending) = monitored(stream) {
         return Err(ending);
     }
-    let frontend = stream.frontend;
     if let Some(after) = request_rules(stream, client, frontend).await? {
         return Ok(after);
     }
@@ -118,10 +120,11 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     stream.show_target();
     let _counted = forward::BackendSession::begin(stream, backend);
     persist::judge(stream, Phase::Request);
-    if backend != frontend
-        && let Some(after) = request_rules(stream, client, backend).await?
-    {
-        return Ok(after);
+    if backend != frontend {
+        content_rules(stream, client, backend).await?;
+        if let Some(after) = request_rules(stream, client, backend).await? {
+            return Ok(after);
+        }
     }
     persist::use_server(stream, Phase::Request);
     persist::read_cookies(stream);
@@ -248,11 +251,29 @@ fn parse_head(
         client.input = None;
     }
     stream.times.request = Some(stream.times.elapsed());
+    stream.framing = framing;
+    Ok(())
+}
+
+/// `tcp-request content` rules of a proxy.
+async fn content_rules(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    proxy: usize,
+) -> Result<(), Ending> {
+    match stream.world.proxies.get(proxy) {
+        Some(p) if !p.rules.tcp_request_content.is_empty() => {
+            Box::pin(inspect::request(stream, client, proxy)).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A request begins: it is counted, and what is declared of it captured.
+fn accept_request(stream: &mut Stream<'_>) {
     stream.number = stream.session.thread.shared.number();
     count_request(stream);
-    stream.framing = framing;
     capture::request_headers(stream);
-    Ok(())
 }
 
 fn count_request(stream: &Stream<'_>) {

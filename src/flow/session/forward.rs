@@ -24,7 +24,7 @@ use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
-use crate::flow::session::{Client, Session, Stream, reply, tunnel};
+use crate::flow::session::{Client, Session, Stream, inspect, reply, tunnel};
 use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Reader, Writer};
@@ -72,7 +72,7 @@ impl Drop for BackendSession {
 /// `option originalto`.
 pub fn prepare(stream: &mut Stream<'_>) {
     unique_id::add_header(stream);
-    add_address(stream, |o| &o.forward_for, |session| session.source.ip());
+    add_address(stream, |o| &o.forward_for, |session| session.source().ip());
     // As HAProxy does, the destination only when it is an IPv4 one.
     let destination = |session: &Session| session.destination()?.ip().filter(IpAddr::is_ipv4);
     add_address(stream, |o| &o.original_to, destination);
@@ -461,6 +461,11 @@ impl WayBack {
             }
             self.interim(stream, to_client, timer).await?;
         };
+        if inspect::looks_at_response(stream)
+            && inspect::response_head(stream, stream.session.fd())?
+        {
+            return Err(no_response(stream));
+        }
         stream.bytes_out += stream.response.counted_size();
         stream.times.response = Some(stream.times.elapsed());
         stream.status = stream.response.status;

@@ -3,7 +3,9 @@
 pub mod collect;
 pub mod exchange;
 pub mod forward;
+pub mod handshake;
 pub mod http;
+pub mod inspect;
 pub mod outcome;
 pub mod registry;
 pub mod reply;
@@ -11,12 +13,12 @@ pub mod tcp;
 pub mod timeouts;
 pub mod tunnel;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::future::{Future, poll_fn};
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::RawFd;
 use std::path::PathBuf;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +27,7 @@ use crate::config::proxy::Mode;
 use crate::flow::http::h1::framing::{Body, Framing};
 use crate::flow::http::message::Message;
 use crate::flow::listener::bind::Listener;
+use crate::flow::listener::proxy_protocol::Proxied;
 use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
@@ -38,6 +41,7 @@ use crate::sample::SampleContext;
 use crate::sample::vars::Variables;
 use crate::state::clock::{self, Moment};
 use crate::state::world::{FrontendState, Proxy, Server, World};
+use inspect::Preread;
 use outcome::Outcome;
 use registry::{Entry, Registered};
 
@@ -49,10 +53,27 @@ pub fn spawn(
     admission: Admission,
     accepted: Moment,
 ) {
-    let Some((session, mode)) = Session::open(thread, &socket, source, admission, accepted) else {
+    let Some((mut session, mode, guarded)) =
+        Session::open(thread, &socket, source, admission, accepted)
+    else {
         return;
     };
     let mut client = Client { socket, input: None, timer: Timer::default() };
+    if guarded {
+        drop(tokio::task::spawn_local(async move {
+            if Box::pin(handshake::run(&mut session, &mut client)).await {
+                session.admit();
+                let run: Pin<Box<dyn Future<Output = ()>>> = match mode {
+                    Mode::Http => Box::pin(http::run(&session, &mut client)),
+                    Mode::Tcp | Mode::Health => Box::pin(tcp::run(&session, &mut client)),
+                };
+                let mut run = run;
+                poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
+            }
+        }));
+        return;
+    }
+    session.admit();
     // What a block captures is kept once; an async function would keep its arguments twice.
     match mode {
         Mode::Http => drop(tokio::task::spawn_local(async move {
@@ -111,12 +132,13 @@ pub struct Session {
     pub thread: Rc<Thread>,
     /// Where it came in.
     pub listener: Arc<Listener>,
-    /// The client; rules may change it.
-    pub source: Address,
+    source: RefCell<Address>,
     /// When it was accepted.
     pub accepted: Moment,
     /// Time that handshakes (PROXY protocol, TLS) took.
     pub handshake: Duration,
+    /// What a PROXY protocol header said, if there was one.
+    pub proxied: Option<Box<Proxied>>,
     /// Number of the session in this process (`show sess`, unique ids).
     pub number: u64,
     /// Requests so far.
@@ -132,18 +154,28 @@ pub struct Session {
     /// Its frontend's index, and the `World` it is an index into.
     place: Cell<(u64, usize)>,
     fd: RawFd,
-    destination: OnceCell<Option<Box<Address>>>,
+    destination: RefCell<Destination>,
+}
+
+/// Where the client connected to, as far as somebody has asked.
+#[derive(Debug, Default)]
+enum Destination {
+    /// Nobody has asked the system yet.
+    #[default]
+    Unasked,
+    Known(Option<Box<Address>>),
 }
 
 impl Session {
-    /// Counts a new connection; `None` when its frontend is gone.
+    /// Counts a new connection, and says what it speaks and whether rules or handshakes stand before it;
+    /// `None` when its frontend is gone.
     fn open(
         thread: Rc<Thread>,
         socket: &Socket,
         source: Address,
         admission: Admission,
         accepted: Moment,
-    ) -> Option<(Session, Mode)> {
+    ) -> Option<(Session, Mode, bool)> {
         let world = thread.world();
         let listener = admission.listener.clone();
         let index = find_frontend(&world, &listener)?;
@@ -153,11 +185,8 @@ impl Session {
         let process = &thread.shared.counters;
         process.connections_total.inc();
         process.session_rate.event(now_ms);
-        frontend.counters.sessions_total.inc();
         frontend.counters.connections_total.inc();
-        frontend.counters.session_rate.event(now_ms);
         frontend.counters.connection_rate.event(now_ms);
-        listener.counters.sessions_total.inc();
         let session = Session {
             number: thread.shared.number(),
             place: Cell::new((world.generation, index)),
@@ -165,16 +194,41 @@ impl Session {
             admission: Some(admission),
             thread,
             listener,
-            source,
+            source: RefCell::new(source),
             accepted,
             handshake: Duration::ZERO,
+            proxied: None,
             requests: Cell::new(0),
             frontend,
-            destination: OnceCell::new(),
+            destination: RefCell::default(),
             tracked: Trackers::default(),
             variables: Variables::default(),
         };
-        Some((session, proxy.mode))
+        let guarded = handshake::is_needed(proxy, &session.listener);
+        Some((session, proxy.mode, guarded))
+    }
+
+    /// Counts it as a session: the rules and handshakes before it are over.
+    fn admit(&self) {
+        let counters = &self.frontend.counters;
+        counters.sessions_total.inc();
+        counters.session_rate.event(clock::ms_of(self.accepted.instant));
+        self.listener.counters.sessions_total.inc();
+    }
+
+    /// The client, as the PROXY protocol or rules have it.
+    pub fn source(&self) -> Ref<'_, Address> {
+        self.source.borrow()
+    }
+
+    /// Takes another address for the client's.
+    pub fn set_source(&self, address: Address) {
+        self.source.replace(address);
+    }
+
+    /// Takes another address for the one the client connected to.
+    pub fn set_destination(&self, address: Address) {
+        self.destination.replace(Destination::Known(Some(Box::new(address))));
     }
 
     /// The running configuration and the index of this session's frontend in it; `None` when a reload
@@ -191,8 +245,33 @@ impl Session {
     }
 
     /// Where the client connected to.
-    pub fn destination(&self) -> Option<&Address> {
-        self.destination.get_or_init(|| local_address(self.fd).map(Box::new)).as_deref()
+    pub fn destination(&self) -> Option<Ref<'_, Address>> {
+        if matches!(*self.destination.borrow(), Destination::Unasked) {
+            let found = local_address(self.fd).map(Box::new);
+            self.destination.replace(Destination::Known(found));
+        }
+        Ref::filter_map(self.destination.borrow(), |destination| match destination {
+            Destination::Known(address) => address.as_deref(),
+            Destination::Unasked => None,
+        })
+        .ok()
+    }
+
+    /// The client's socket, for questions to the system.
+    pub fn fd(&self) -> RawFd {
+        self.fd
+    }
+
+    /// What fetches may look at before there is a stream.
+    pub fn sample_context(&self, phase: Phase) -> SampleContext<'_> {
+        SampleContext {
+            session: self,
+            stream: None,
+            phase,
+            occurrence: Cell::new(SampleContext::LAST),
+            more: Cell::new(false),
+            changing: Cell::new(false),
+        }
     }
 
     /// What the frontend counts.
@@ -330,6 +409,8 @@ pub struct Stream<'s> {
     pub request_line: Vec<u8>,
     /// What the request's head says of its body and its connection; nothing is kept before it is read.
     pub framing: Framing,
+    /// Bytes that rules look at before they go on; `None` when no rule does.
+    pub preread: Option<Box<Preread>>,
     /// Points in time.
     pub times: Times,
     /// How it ended.
@@ -381,7 +462,7 @@ impl<'s> Stream<'s> {
         frontend: usize,
         start: Moment,
     ) -> Stream<'s> {
-        let source = session.source.clone();
+        let source = session.source().clone();
         let (number, listener) = (session.number, session.listener.id);
         let entry = Entry::new(number, source, listener, world.clone(), frontend, start);
         let registered = session.thread.registry.enter(entry);
@@ -397,6 +478,7 @@ impl<'s> Stream<'s> {
             reply_body: parts.reply_body,
             request_line: parts.request_line,
             framing: Framing { body: Body::None, keep_alive: false, upgrade: false },
+            preread: None,
             times: Times::new(start),
             outcome: Outcome::default(),
             status: 0,
@@ -469,6 +551,7 @@ impl<'s> Stream<'s> {
             phase,
             occurrence: Cell::new(SampleContext::LAST),
             more: Cell::new(false),
+            changing: Cell::new(false),
         }
     }
 }
@@ -528,13 +611,15 @@ pub(crate) mod tests {
                 address: ListenAddress::Tcp(address),
                 options: ListenOptions::default(),
             },
+            is_named: false,
             maxconn: 0,
+            expected: Default::default(),
             counters: Arc::default(),
         };
         Session {
             thread: threads::tests::thread(),
             listener: Arc::new(listener),
-            source: Address::Inet(address),
+            source: RefCell::new(Address::Inet(address)),
             accepted: Moment::now(),
             handshake: Duration::ZERO,
             number: 1,
@@ -543,7 +628,8 @@ pub(crate) mod tests {
             frontend: Arc::default(),
             place: Cell::new((0, 0)),
             fd: -1,
-            destination: OnceCell::from(Some(Box::new(Address::Inet(address)))),
+            destination: RefCell::new(Destination::Known(Some(Box::new(Address::Inet(address))))),
+            proxied: None,
             tracked: Trackers::default(),
             variables: Variables::default(),
         }

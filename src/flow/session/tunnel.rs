@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::flow::server::assign::Link;
 use crate::flow::session::exchange::Ending;
@@ -14,6 +14,7 @@ use crate::flow::session::timeouts::Timeouts;
 use crate::flow::session::{Client, Stream};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Reader, Writer};
+use crate::flow::transport::timer::Timer;
 use crate::state::clock;
 
 /// One direction of a tunnel.
@@ -140,6 +141,70 @@ pub async fn copy(
         link.socket.reset_on_close();
     }
     (outcome, up, down)
+}
+
+/// What came while a server's first bytes are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// Bytes.
+    Bytes,
+    /// The end of what the server sends.
+    End,
+    /// The time to wait is over.
+    Late,
+    /// One side failed.
+    Failure(Outcome),
+}
+
+/// A tunnel whose way back is not open yet: the client's bytes go on, the server's are only read.
+pub struct Early<'a> {
+    up: Direction<'a>,
+    from_server: Reader<'a>,
+    /// The client's, for what is left when the way back opens.
+    rest: &'a mut Option<Buffer>,
+    timer: &'a mut Timer,
+}
+
+impl<'a> Early<'a> {
+    /// Between these two.
+    pub fn new(client: &'a mut Client, link: &'a mut Link) -> Early<'a> {
+        let (reader, _) = client.socket.split();
+        let (from_server, writer) = link.socket.split();
+        let buffer = client.input.take();
+        let up = Direction { reader, writer, buffer, ended: false, closed: false, bytes: 0 };
+        Early { up, from_server, rest: &mut client.input, timer: &mut client.timer }
+    }
+
+    /// Moves the client's bytes on and reads the server's; ready when something came.
+    pub fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        input: &mut Buffer,
+        deadline: Option<Instant>,
+    ) -> Poll<Came> {
+        if let Poll::Ready(Err(failure)) = self.up.poll_move(cx, &mut false) {
+            let who = match failure {
+                Failure::Reader => Who::Client,
+                Failure::Writer => Who::Server,
+            };
+            return Poll::Ready(Came::Failure(Outcome::new(who, When::Data)));
+        }
+        match self.from_server.poll_read(cx, input) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Came::End),
+            Poll::Ready(Ok(_)) => return Poll::Ready(Came::Bytes),
+            Poll::Ready(Err(_)) => {
+                return Poll::Ready(Came::Failure(Outcome::new(Who::Server, When::Data)));
+            }
+            Poll::Pending => {}
+        }
+        self.timer.poll_elapsed(deadline, cx).map(|()| Came::Late)
+    }
+
+    /// Gives the client's unsent bytes back; says how many have gone.
+    pub fn finish(self) -> u64 {
+        *self.rest = self.up.buffer;
+        self.up.bytes
+    }
 }
 
 /// A tunnel after `101 Switching Protocols` or CONNECT.

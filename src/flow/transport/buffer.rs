@@ -90,6 +90,11 @@ impl Buffer {
         Buffer { bytes: POOL.with_borrow_mut(Pool::take), start: 0, end: 0 }
     }
 
+    /// A buffer without room, to stand where another was taken from.
+    pub fn empty() -> Buffer {
+        Buffer { bytes: Box::default(), start: 0, end: 0 }
+    }
+
     /// An empty large buffer.
     pub fn take_large() -> Buffer {
         Buffer { bytes: LARGE.with_borrow_mut(Pool::take), start: 0, end: 0 }

@@ -259,7 +259,7 @@ pub const PART: Part = Part {
             name: "src",
             doc: "The client's address.",
             examples: &["src"],
-            run: |c, _| c.session.source.ip().map(Value::Ip),
+            run: |c, _| c.session.source().ip().map(Value::Ip),
             ..L4
         },
         Fetch {
@@ -275,7 +275,7 @@ pub const PART: Part = Part {
             gives: Type::Int,
             doc: "The client's port.",
             examples: &["src_port"],
-            run: |c, _| c.session.source.port().map(|p| Value::Int(p.into())),
+            run: |c, _| c.session.source().port().map(|p| Value::Int(p.into())),
             ..L4
         },
         Fetch {

@@ -66,7 +66,7 @@ fn source<'a>(
     take: Take,
 ) -> Option<Value<'a>> {
     let table = table(context, args.str(0).unwrap_or_default())?;
-    let key = table.key(Value::Ip(context.session.source.ip()?))?;
+    let key = table.key(Value::Ip(context.session.source().ip()?))?;
     let entry = if make { table.find_or_add(&key) } else { table.find(&key) };
     match entry {
         Some(entry) => take(&table, &entry).map(int),
