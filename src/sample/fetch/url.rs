@@ -49,7 +49,7 @@ fn sdbm(start: u32, text: &[u8]) -> u32 {
 /// A hash and the client's address behind it.
 fn with_source<'a>(context: &SampleContext<'a>, hash: u32) -> Option<Value<'a>> {
     let mut bytes = hash.to_be_bytes().to_vec();
-    match context.session.source.ip()? {
+    match context.session.source().ip()? {
         IpAddr::V4(ip) => bytes.extend_from_slice(&ip.octets()),
         IpAddr::V6(ip) => bytes.extend_from_slice(&ip.octets()),
     }
