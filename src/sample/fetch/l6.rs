@@ -428,7 +428,7 @@ pub const PART: Part = Part {
             gives: Type::Bin,
             valid: valid::MESSAGE,
             doc: "Bytes of the buffer whose length stands before them.",
-            examples: &["payload_lv(1,1,x)"],
+            examples: &["payload_lv(1,1,+1)"],
             check: check_payload_lv,
             run: |c, a| payload_lv(c, a, at_hand),
             ..L6
@@ -481,7 +481,7 @@ pub const PART: Part = Part {
             required: 2,
             gives: Type::Bin,
             doc: "Bytes of the request buffer whose length stands before them.",
-            examples: &["req.payload_lv(1,1,x)"],
+            examples: &["req.payload_lv(1,1,+1)"],
             check: check_payload_lv,
             run: |c, a| payload_lv(c, a, request),
             ..L6
@@ -603,7 +603,7 @@ pub const PART: Part = Part {
             gives: Type::Bin,
             valid: valid::RESPONSE,
             doc: "Bytes of the response buffer whose length stands before them.",
-            examples: &["res.payload_lv(1,1,x)"],
+            examples: &["res.payload_lv(1,1,+1)"],
             check: check_payload_lv,
             run: |c, a| payload_lv(c, a, response),
             ..L6
