@@ -342,6 +342,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::rules::tcp::PART,
     &crate::flow::rules::header::PART,
     &crate::flow::rules::log_level::PART,
+    &crate::flow::rules::map::PART,
     &crate::flow::rules::redirect::PART,
     &crate::flow::rules::reply::PART,
     &crate::flow::rules::start_line::PART,
@@ -389,6 +390,7 @@ pub static PARTS: &[&Part] = &[
     &crate::sample::convert::crypto::PART,
     &crate::sample::convert::hash::PART,
     &crate::sample::convert::json::PART,
+    &crate::sample::convert::map::PART,
     &crate::sample::convert::net::PART,
     &crate::sample::convert::number::PART,
     &crate::sample::convert::planned::PART,
@@ -419,6 +421,7 @@ pub static PARTS: &[&Part] = &[
     &crate::control::cli::table::PART,
     &crate::control::cli::frontend::PART,
     &crate::control::cli::servers::PART,
+    &crate::control::cli::map::PART,
     &crate::control::cli::planned::PART,
     &crate::control::stats::PART,
 ];
@@ -502,9 +505,10 @@ pub fn action(rule_set: RuleSets, name: &str) -> Option<&'static ActionRow> {
 mod tests {
     use super::*;
     use crate::config::diagnostic::{Diagnostics, Level};
-    use crate::config::outside::{RealOutside, Sockets};
+    use crate::config::outside::{Outside, RealOutside, Sockets};
     use crate::config::source::Source;
     use crate::sample::expr::Expr;
+    use crate::state::map_file::loading::Loading;
 
     /// The alerts that a configuration gets while it is read.
     fn alerts(text: String) -> Vec<String> {
@@ -578,6 +582,8 @@ mod tests {
 
     #[test]
     fn examples_of_expressions_parse() {
+        let outside = RealOutside::new(Sockets::default());
+        let _loading = Loading::begin_alone(outside.files());
         for row in PARTS.iter().flat_map(|part| part.fetches) {
             assert!(!row.examples.is_empty(), "{} has no example", row.name);
             for example in row.examples {

@@ -6,6 +6,7 @@
 // A test may stop at the first surprise.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod acls;
 mod balance;
 mod bytes;
 mod checks;
@@ -17,6 +18,7 @@ mod hostile;
 mod http1;
 mod limits;
 mod logs;
+mod maps;
 mod persist;
 mod process;
 mod proxy_options;

@@ -93,6 +93,8 @@ pub enum Argument {
     Server(usize, usize),
     /// A variable's name.
     Variable(Box<[u8]>),
+    /// What a file holds.
+    Patterns(crate::state::map_file::Patterns),
     /// A compiled regular expression.
     Regex(crate::sample::pattern::Regex),
 }

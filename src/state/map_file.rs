@@ -94,6 +94,7 @@ struct Live {
 pub struct Patterns {
     reference: Arc<Reference>,
     slot: usize,
+    output: Output,
     index: Arc<Index>,
 }
 
@@ -137,7 +138,7 @@ impl Patterns {
 
     /// What values are read as.
     pub fn output(&self) -> Output {
-        self.reference.slots.lock().get(self.slot).map_or(Output::Nothing, |slot| slot.output)
+        self.output
     }
 
     /// From now on the flag is set when an element changes; gives the flag that is used, which is another
@@ -170,7 +171,7 @@ impl Reference {
         let same = |s: &Slot| (s.shape, s.output, s.resolved) == (shape, output, resolved);
         if let Some(slot) = slots.iter().position(same) {
             let index = slots[slot].index.clone();
-            return Ok(Patterns { reference: self.clone(), slot, index });
+            return Ok(Patterns { reference: self.clone(), slot, output, index });
         }
         for id in self.written.ids() {
             let value = self.written.value(id).unwrap_or_default();
@@ -192,7 +193,7 @@ impl Reference {
         }
         let slot = slots.len();
         slots.push(Slot { shape, output, resolved, index: index.clone() });
-        Ok(Patterns { reference: self.clone(), slot, index })
+        Ok(Patterns { reference: self.clone(), slot, output, index })
     }
 
     fn live(&self) -> &RwLock<Live> {

@@ -9,6 +9,7 @@ pub mod frontend;
 pub mod info;
 pub mod internals;
 pub mod line;
+pub mod map;
 pub mod planned;
 mod serve;
 pub mod server;

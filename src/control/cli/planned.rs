@@ -21,24 +21,18 @@ pub const PART: Part = Part {
             "Drops a certificate update that was not committed.",
             &["abort ssl cert"],
         ),
-        planned("add acl", "<acl> <pattern>", "Adds a pattern to an ACL.", &["add acl"]),
-        planned("add map", "<map> <key> <value>", "Adds an entry to a map.", &["add map"]),
         planned(
             "add ssl crt-list",
             "<crtlist> <certificate>",
             "Adds a certificate to a list.",
             &["add ssl crt-list"],
         ),
-        planned("clear acl", "<acl>", "Removes all patterns of an ACL.", &["clear acl"]),
-        planned("clear map", "<map>", "Removes all entries of a map.", &["clear map"]),
         planned(
             "commit ssl cert",
             "<certfile>",
             "Puts an updated certificate to use.",
             &["commit ssl cert"],
         ),
-        planned("del acl", "<acl> <key>", "Removes a pattern of an ACL.", &["del acl"]),
-        planned("del map", "<map> <key>", "Removes an entry of a map.", &["del map"]),
         planned("del ssl cert", "<certfile>", "Removes an unused certificate.", &["del ssl cert"]),
         planned(
             "del ssl crt-list",
@@ -46,20 +40,7 @@ pub const PART: Part = Part {
             "Removes a certificate from a list.",
             &["del ssl crt-list"],
         ),
-        planned(
-            "get acl",
-            "<acl> <value>",
-            "Says which pattern of an ACL a value matches.",
-            &["get acl"],
-        ),
-        planned(
-            "get map",
-            "<map> <value>",
-            "Says which entry of a map a value matches.",
-            &["get map"],
-        ),
         planned("new ssl cert", "<certfile>", "Makes an empty certificate.", &["new ssl cert"]),
-        planned("set map", "<map> <key> <value>", "Changes an entry of a map.", &["set map"]),
         planned(
             "set profiling",
             "tasks { auto | on | off }",
@@ -84,7 +65,6 @@ pub const PART: Part = Part {
             "The next key of TLS tickets.",
             &["set ssl tls-key"],
         ),
-        planned("show acl", "[<acl>]", "Lists the ACLs, or the patterns of one.", &["show acl"]),
         planned("show cache", "", "What the caches hold.", &["show cache"]),
         planned(
             "show errors",
@@ -98,7 +78,6 @@ pub const PART: Part = Part {
             "Lists the sinks of events, or shows one.",
             &["show events"],
         ),
-        planned("show map", "[<map>]", "Lists the maps, or the entries of one.", &["show map"]),
         planned("show peers", "[<peers section>]", "The state of peers.", &["show peers"]),
         planned("show profiling", "", "Whether CPU time is measured.", &["show profiling"]),
         planned(

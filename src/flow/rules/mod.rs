@@ -7,6 +7,7 @@ pub mod condition;
 pub mod deny;
 pub mod header;
 pub mod log_level;
+pub mod map;
 pub mod planned;
 pub mod redirect;
 pub mod reply;

@@ -85,14 +85,6 @@ fn number(line: &mut ActionLine<'_, '_>) -> Read {
     not_built()
 }
 
-/// `add-acl(file)`, `set-map(file)` and their kin.
-fn map(line: &mut ActionLine<'_, '_>, count: usize) -> Read {
-    if arguments(line).len() < count {
-        return Err(refuse(line, format!("expects exactly {count} arguments")));
-    }
-    not_built()
-}
-
 fn auth(line: &mut ActionLine<'_, '_>) -> Read {
     if line.accept("realm") && (line.at_condition() || line.word().is_none()) {
         return Err(refuse(line, "missing realm value"));
@@ -168,15 +160,6 @@ const ROW: ActionRow = ActionRow {
 pub const PART: Part = Part {
     actions: &[
         ActionRow {
-            name: "add-acl(*)",
-            rule_sets: HTTP,
-            args: "<key>",
-            doc: "Adds a pattern to an ACL that was read from a file.",
-            examples: &["add-acl(/tmp/list) %[src]"],
-            parse: |line| map(line, 1),
-            ..ROW
-        },
-        ActionRow {
             name: "auth",
             args: "[realm <realm>]",
             doc: "Asks for credentials.",
@@ -202,24 +185,6 @@ pub const PART: Part = Part {
             ..ROW
         },
         ActionRow {
-            name: "del-acl(*)",
-            rule_sets: HTTP,
-            args: "<key>",
-            doc: "Removes a pattern from an ACL that was read from a file.",
-            examples: &["del-acl(/tmp/list) %[src]"],
-            parse: |line| map(line, 1),
-            ..ROW
-        },
-        ActionRow {
-            name: "del-map(*)",
-            rule_sets: HTTP,
-            args: "<key>",
-            doc: "Removes an entry from a map.",
-            examples: &["del-map(/tmp/map) %[src]"],
-            parse: |line| map(line, 1),
-            ..ROW
-        },
-        ActionRow {
             name: "disable-l7-retry",
             doc: "Does not retry this request after a failure.",
             examples: &["disable-l7-retry"],
@@ -241,15 +206,6 @@ pub const PART: Part = Part {
             doc: "Sends the messages of a group to the agents.",
             examples: &["send-spoe-group engine group"],
             parse: |line| exactly(line, 2, "expects 2 arguments: <engine-id> <group-id>"),
-            ..ROW
-        },
-        ActionRow {
-            name: "set-map(*)",
-            rule_sets: HTTP,
-            args: "<key> <value>",
-            doc: "Adds or changes an entry of a map.",
-            examples: &["set-map(/tmp/map) %[src] 1"],
-            parse: |line| map(line, 2),
             ..ROW
         },
         ActionRow {

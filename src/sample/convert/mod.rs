@@ -4,6 +4,7 @@ pub mod base64;
 pub mod crypto;
 pub mod hash;
 pub mod json;
+pub mod map;
 pub mod net;
 pub mod number;
 pub mod planned;
@@ -17,11 +18,15 @@ pub mod variable;
 #[cfg(test)]
 mod tests {
     use crate::catalog::{PARTS, Status};
+    use crate::config::outside::{Outside, RealOutside, Sockets};
     use crate::sample::expr::Expr;
     use crate::sample::tests::with_context;
+    use crate::state::map_file::loading::Loading;
 
     #[test]
     fn examples_give_what_they_say() {
+        let outside = RealOutside::new(Sockets::default());
+        let _loading = Loading::begin_alone(outside.files());
         with_context(|context| {
             let mut ran = 0;
             for converter in PARTS.iter().flat_map(|part| part.converters) {

@@ -185,6 +185,12 @@ impl Index {
         }
     }
 
+    /// The same of one element.
+    pub fn is_in_tree(&self, elements: &Elements, id: u32) -> bool {
+        let odd = || matches!(Network::parse(elements.key(id), None), Ok(Network::Odd(..)));
+        self.is_tree() && !(self.shape.method == Method::Ip && odd())
+    }
+
     /// Whether HAProxy keeps elements of this shape in a tree, where the longest prefix wins, and not
     /// in a list, where the first does. A mask with holes is in a list all the same.
     pub fn is_tree(&self) -> bool {
