@@ -279,7 +279,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "http-check connect",
             args: "[default] [port <port>] [addr <ip>] [linger] [comment <text>] ...",
-            doc: "Opens a new connection for the steps that follow.",
+            doc: "Opens a new connection for the steps that follow. `port` and `addr` say where; `ssl`, `sni`, `alpn`, `proto`, `via-socks4` and `send-proxy` how; `default` takes what the server line says, `linger` closes without a reset.",
             examples: &["http-check connect port 8080"],
             parse: |line| {
                 let (connect, comment) = connect::parse(line)?;
@@ -300,7 +300,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "http-check expect",
             args: "[min-recv <int>] [comment <text>] [ok-status <st>] [error-status <st>] [tout-status <st>] [on-success <text>] [on-error <text>] [!] <match> <pattern>",
-            doc: "What the answer must be like: status, rstatus, hdr, fhdr, string or rstring.",
+            doc: "What the answer must be like: `status` with codes and ranges, `rstatus` with a regular expression, `hdr` or `fhdr` with a header's name and value, `string` or `rstring` in the body; `!` before it turns it round. The other words change what is reported.",
             examples: &["http-check expect status 200,300-310", "http-check expect ! string error"],
             parse: expect,
             ..RULE
@@ -308,7 +308,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "http-check send",
             args: "[meth <method>] [uri <uri>] [ver <version>] [hdr <name> <value>]* [body <text>] [comment <text>]",
-            doc: "The request of the check.",
+            doc: "The request of the check: method, target, version, headers, body; the forms with `-lf` take formats.",
             examples: &["http-check send meth GET uri / ver HTTP/1.1 hdr Host example.com"],
             parse: send,
             ..RULE
@@ -344,7 +344,7 @@ pub const PART: Part = Part {
             args: "[<uri> | <method> <uri> [<version>]]",
             negatable: true,
             default: "OPTIONS / HTTP/1.0",
-            doc: "Checks servers by an HTTP request; answers from 200 to 399 are right.",
+            doc: "Checks servers by an HTTP request: OPTIONS / in HTTP/1.0, or the given one. Statuses from 200 to 399 are right, unless `http-check expect` says otherwise.",
             examples: &["option httpchk", "option httpchk GET /health HTTP/1.1"],
             parse: httpchk,
             ..RULE

@@ -39,7 +39,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "option external-check",
-            doc: "Checks servers by an external program.",
+            doc: "Checks servers by the program of `external-check command`, which `external-check` in the global section must allow.",
             examples: &["option external-check"],
             ..PLANNED
         },

@@ -172,7 +172,7 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "agent-check",
-            doc: "Asks an agent on the server how it is.",
+            doc: "Asks an agent on the server, over TCP, how it is: its weight, its state, its maxconn.",
             examples: &["agent-check agent-port 9777"],
             ..PLANNED
         },
@@ -180,7 +180,7 @@ pub const PART: Part = Part {
             name: "agent-inter",
             args: "<delay>",
             default: "the value of inter",
-            doc: "Between two questions to the agent.",
+            doc: "The time between two questions to the agent.",
             examples: &["agent-inter 5s"],
             parse: |line, server| delay(line, server).map(drop),
             ..PLANNED
@@ -214,7 +214,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "check-alpn",
             args: "<protocols>",
-            doc: "ALPN of checks over TLS.",
+            doc: "The protocols that checks over TLS offer by ALPN.",
             examples: &["check-alpn http/1.1"],
             parse: a_word,
             ..PLANNED
@@ -236,14 +236,14 @@ pub const PART: Part = Part {
         ServerOption {
             name: "check-sni",
             args: "<sni>",
-            doc: "SNI of checks over TLS.",
+            doc: "The name that checks over TLS ask for.",
             examples: &["check-sni example.com"],
             parse: a_word,
             ..PLANNED
         },
         ServerOption {
             name: "check-ssl",
-            doc: "Checks over TLS, whatever the traffic does.",
+            doc: "Checks over TLS, even when the traffic does not use it.",
             examples: &["check-ssl"],
             ..PLANNED
         },
@@ -257,7 +257,7 @@ pub const PART: Part = Part {
             name: "downinter",
             args: "<delay>",
             default: "the value of inter",
-            doc: "Between two checks of a server that is down; inter when not given.",
+            doc: "The time between two checks of a server that is down.",
             examples: &["downinter 10s"],
             parse: |line, server| {
                 server.check.downinter = Some(delay(line, server)?);
@@ -269,7 +269,7 @@ pub const PART: Part = Part {
             name: "error-limit",
             args: "<count>",
             default: "10",
-            doc: "How many consecutive errors observe needs.",
+            doc: "How many errors in a row `observe` needs.",
             examples: &["error-limit 10"],
             parse: |line, _| positive(line).map(drop),
             ..PLANNED
@@ -278,7 +278,7 @@ pub const PART: Part = Part {
             name: "fall",
             args: "<count>",
             default: "3",
-            doc: "Failed checks until the server is down. Defaults to 3.",
+            doc: "How many checks in a row must fail until the server is down.",
             examples: &["fall 2"],
             parse: |line, server| {
                 server.check.fall = Some(positive(line)?);
@@ -290,7 +290,7 @@ pub const PART: Part = Part {
             name: "fastinter",
             args: "<delay>",
             default: "the value of inter",
-            doc: "Between two checks of a server that changes; inter when not given.",
+            doc: "The time between two checks while the server is about to change.",
             examples: &["fastinter 500ms"],
             parse: |line, server| {
                 server.check.fastinter = Some(delay(line, server)?);
@@ -302,7 +302,7 @@ pub const PART: Part = Part {
             name: "inter",
             args: "<delay>",
             default: "2s",
-            doc: "Between two checks. Defaults to 2s.",
+            doc: "The time between two checks.",
             examples: &["inter 2s"],
             parse: |line, server| {
                 server.check.inter = Some(delay(line, server)?);
@@ -344,7 +344,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "observe",
             args: "<mode>",
-            doc: "Learns the server's health from traffic too.",
+            doc: "Learns the server's health from traffic too: its connections (`layer4`) or also its responses (`layer7`).",
             examples: &["observe layer7"],
             parse: |line, _| one_of(line, &["none", "layer4", "layer7"]),
             ..PLANNED
@@ -353,7 +353,7 @@ pub const PART: Part = Part {
             name: "on-error",
             args: "<mode>",
             default: "fail-check",
-            doc: "What observe does after enough errors.",
+            doc: "What happens when `observe` has seen enough errors: `fastinter` checks sooner, `fail-check` counts as a failed check, `sudden-death` as the last one, `mark-down` takes the server down.",
             examples: &["on-error mark-down"],
             parse: |line, _| {
                 one_of(line, &["fastinter", "fail-check", "sudden-death", "mark-down"])
@@ -363,7 +363,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "on-marked-down",
             args: "<action>",
-            doc: "What happens to the sessions of a server that goes down.",
+            doc: "What happens to the sessions of a server that goes down: `shutdown-sessions` ends them.",
             examples: &["on-marked-down shutdown-sessions"],
             parse: |line, _| one_of(line, &["shutdown-sessions"]),
             ..PLANNED
@@ -371,7 +371,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "on-marked-up",
             args: "<action>",
-            doc: "What happens to the sessions of backup servers when this one comes up.",
+            doc: "What happens to the sessions of backup servers when this one comes up: `shutdown-backup-sessions` ends them.",
             examples: &["on-marked-up shutdown-backup-sessions"],
             parse: |line, _| one_of(line, &["shutdown-backup-sessions"]),
             ..PLANNED
@@ -395,7 +395,7 @@ pub const PART: Part = Part {
             name: "rise",
             args: "<count>",
             default: "2",
-            doc: "Good checks until the server is up. Defaults to 2.",
+            doc: "How many checks in a row must succeed until the server is up.",
             examples: &["rise 3"],
             parse: |line, server| {
                 server.check.rise = Some(positive(line)?);

@@ -115,7 +115,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tcp-check connect",
             args: "[default] [port <port>] [addr <ip>] [linger] [comment <text>] ...",
-            doc: "Opens a new connection for the steps that follow.",
+            doc: "Opens a new connection for the steps that follow. `port` and `addr` say where; `ssl`, `sni`, `alpn`, `proto`, `via-socks4` and `send-proxy` how; `default` takes what the server line says, `linger` closes without a reset.",
             examples: &["tcp-check connect port 110 linger"],
             parse: |line| {
                 let (connect, comment) = connect::parse(line)?;
@@ -126,7 +126,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tcp-check expect",
             args: "[min-recv <int>] [comment <text>] [ok-status <st>] [error-status <st>] [tout-status <st>] [on-success <text>] [on-error <text>] [!] <match> <pattern>",
-            doc: "What must come: string, rstring, binary or rbinary.",
+            doc: "What must come: a `string`, or what the regular expression of `rstring` matches, or either in hexadecimal by `binary` and `rbinary`; `!` before it turns it round, `min-recv` waits for so many bytes. The other words change what is reported.",
             examples: &["tcp-check expect string +OK", "tcp-check expect ! rstring ^-"],
             parse: expect,
             ..RULE

@@ -215,7 +215,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "master-worker",
             args: "[no-exit-on-failure]",
-            doc: "A master process keeps the rights and starts a worker.",
+            doc: "A master process keeps the rights, reloads, and watches a worker, which serves.",
             examples: &["master-worker"],
             parse: |l| {
                 l.global().master_worker = true;
@@ -236,7 +236,7 @@ pub const PART: Part = Part {
             name: "nbproc",
             args: "<number>",
             default: "1",
-            doc: "Accepted as one process.",
+            doc: "How many processes there are; all numbers are taken for one process.",
             examples: &["nbproc 1"],
             parse: |l| count(l).map(|n| l.global().nbproc = Some(n)),
             status: Status::NoEffect("one process serves on all threads"),
@@ -270,7 +270,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "quiet",
-            doc: "Suppresses messages at start.",
+            doc: "Says nothing at start.",
             examples: &["quiet"],
             parse: |line| {
                 line.global().quiet = true;

@@ -100,7 +100,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "insecure-fork-wanted",
             negatable: true,
-            doc: "Allows new processes while running.",
+            doc: "Lets the process start others while it runs, as external checks need.",
             examples: &["insecure-fork-wanted"],
             status: Status::Planned,
             parse: flag,
@@ -108,7 +108,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "insecure-setuid-wanted",
-            doc: "Allows programs that change their user id.",
+            doc: "Lets programs that are started change their user, as setuid programs do.",
             examples: &["insecure-setuid-wanted"],
             status: Status::Planned,
             parse: flag,
@@ -179,7 +179,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "unix-bind",
             args: "[ prefix <path> ] [ mode <mode> ] [ user <user> ] [ uid <uid> ] [ group <group> ] [ gid <gid> ]",
-            doc: "Defaults for listening unix sockets.",
+            doc: "What listening unix sockets begin with: a directory before their paths, access rights, owner and group.",
             examples: &["unix-bind prefix /run mode 600"],
             status: Status::Planned,
             parse: unix_bind,

@@ -240,7 +240,7 @@ pub const PART: Part = Part {
             sections: Sections::PROXIES,
             args: "{ tcp|http }",
             default: "tcp",
-            doc: "What the proxy speaks. A frontend and its backends must speak the same.",
+            doc: "What the proxy speaks: `tcp` passes bytes on, `http` looks at messages. A frontend and its backends must speak the same.",
             examples: &["mode http"],
             parse: mode,
             ..PROXY

@@ -369,7 +369,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "group",
             args: "<groupname> [users <user>,...]",
-            doc: "A group of users.",
+            doc: "A group of this name, and users in it.",
             examples: &["group admins users anna"],
             parse: group,
             ..USERLIST
@@ -377,7 +377,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "user",
             args: "<username> [password|insecure-password <password>] [groups <group>,...]",
-            doc: "A user.",
+            doc: "A user of this name, with a password that is hashed as crypt(3) does, or as it is (`insecure-password`), and groups.",
             examples: &["user anna insecure-password secret"],
             parse: user,
             ..USERLIST
@@ -423,7 +423,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "peer",
             args: "<name> [<address>:<port>] [<option>...]",
-            doc: "A peer.",
+            doc: "A process to share tables with, by its name; the one named as this process itself says where this one listens.",
             examples: &["peer lb2 127.0.0.1:10000"],
             parse: peer,
             ..PEERS
@@ -439,7 +439,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "mailer",
             args: "<name> <address>:<port>",
-            doc: "A mail server.",
+            doc: "A mail server that is told.",
             examples: &["mailer m1 127.0.0.1:25"],
             parse: named_address,
             ..MAILERS
@@ -506,7 +506,7 @@ pub const PART: Part = Part {
             name: "maxlen",
             args: "<length>",
             default: "1024",
-            doc: "The longest message.",
+            doc: "The longest message that is kept, in bytes.",
             examples: &["maxlen 1024"],
             parse: ring_size,
             ..RING
@@ -522,7 +522,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "size",
             args: "<size>",
-            doc: "The size of the ring.",
+            doc: "How many bytes the ring holds.",
             examples: &["size 32768"],
             parse: ring_size,
             ..RING
@@ -562,7 +562,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "dgram-bind",
             args: "<address> [<option>...]",
-            doc: "Where messages are taken as datagrams.",
+            doc: "Takes log messages as datagrams on this address.",
             examples: &["dgram-bind 127.0.0.1:1514"],
             parse: bind,
             ..LOG_FORWARD
@@ -587,7 +587,7 @@ pub const PART: Part = Part {
             name: "accepted_payload_size",
             args: "<nb>",
             default: "512",
-            doc: "The largest answer, in bytes.",
+            doc: "The largest answer over UDP that is taken and announced, in bytes, up to 8192.",
             examples: &["accepted_payload_size 4096"],
             parse: payload_size,
             ..RESOLVERS
@@ -596,7 +596,7 @@ pub const PART: Part = Part {
             name: "hold",
             args: "<status> <period>",
             default: "10s for valid, 0s for obsolete, 30s for the others",
-            doc: "How long an answer is kept.",
+            doc: "How long an answer is kept that is `valid`, was so (`obsolete`), or says `nx`, `refused`, `timeout` or `other`.",
             examples: &["hold valid 10s"],
             parse: hold,
             ..RESOLVERS
@@ -604,7 +604,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "nameserver",
             args: "<id> <address>:<port>",
-            doc: "A name server.",
+            doc: "A name server, asked over UDP.",
             examples: &["nameserver ns1 127.0.0.1:53"],
             parse: nameserver,
             ..RESOLVERS
@@ -620,7 +620,7 @@ pub const PART: Part = Part {
             name: "resolve_retries",
             args: "<nb>",
             default: "3",
-            doc: "How often a query is sent.",
+            doc: "How many queries are sent before a resolution has failed.",
             examples: &["resolve_retries 3"],
             parse: resolve_retries,
             ..RESOLVERS
@@ -629,7 +629,7 @@ pub const PART: Part = Part {
             name: "timeout resolve",
             args: "<time>",
             default: "1s",
-            doc: "Time between resolutions.",
+            doc: "The time between two resolutions of a name.",
             examples: &["timeout resolve 1s"],
             parse: timeout,
             ..RESOLVERS
@@ -638,7 +638,7 @@ pub const PART: Part = Part {
             name: "timeout retry",
             args: "<time>",
             default: "1s",
-            doc: "Time between queries.",
+            doc: "The time between two queries when no answer comes.",
             examples: &["timeout retry 1s"],
             parse: timeout,
             ..RESOLVERS
@@ -647,7 +647,7 @@ pub const PART: Part = Part {
             name: "max-age",
             args: "<seconds>",
             default: "60",
-            doc: "How long objects are kept.",
+            doc: "For how many seconds an object is kept at most; less when its response says so.",
             examples: &["max-age 60"],
             parse: any,
             ..CACHE
@@ -656,7 +656,7 @@ pub const PART: Part = Part {
             name: "max-object-size",
             args: "<bytes>",
             default: "a 256th of total-max-size",
-            doc: "The largest object.",
+            doc: "The largest object that is kept, in bytes; at most half the cache.",
             examples: &["max-object-size 100000"],
             parse: object_size,
             ..CACHE
@@ -664,7 +664,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "total-max-size",
             args: "<megabytes>",
-            doc: "The size of the cache.",
+            doc: "The size of the cache in memory, in megabytes, up to 4095.",
             examples: &["total-max-size 4"],
             parse: megabytes,
             ..CACHE
@@ -672,7 +672,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "docroot",
             args: "<path>",
-            doc: "The directory of the scripts.",
+            doc: "The directory of the scripts on the application's machine; DOCUMENT_ROOT and SCRIPT_FILENAME begin with it.",
             examples: &["docroot /var/www"],
             parse: |line| one(line, "<path>"),
             ..FCGI
@@ -680,7 +680,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "index",
             args: "<script>",
-            doc: "The script for directories.",
+            doc: "The script for paths that end in a slash.",
             examples: &["index index.php"],
             parse: |line| one(line, "<filename>"),
             ..FCGI
@@ -688,7 +688,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "log-stderr",
             args: "{ global | <address> ... }",
-            doc: "Where standard error goes.",
+            doc: "Where the application's standard error goes, as `log` says it.",
             examples: &["log-stderr global"],
             parse: log_stderr,
             ..FCGI
@@ -696,7 +696,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "option get-values",
             negatable: true,
-            doc: "Asks the application for its values.",
+            doc: "Asks the application for its limits when connecting.",
             examples: &["option get-values"],
             parse: option,
             ..FCGI
@@ -705,7 +705,7 @@ pub const PART: Part = Part {
             name: "option keep-conn",
             negatable: true,
             default: "on",
-            doc: "Keeps connections.",
+            doc: "Asks the application to keep connections open.",
             examples: &["option keep-conn"],
             parse: option,
             ..FCGI
@@ -714,7 +714,7 @@ pub const PART: Part = Part {
             name: "option max-reqs",
             args: "<reqs>",
             default: "1",
-            doc: "Requests at once on a connection.",
+            doc: "How many requests the application takes at once on a connection.",
             examples: &["option max-reqs 10"],
             parse: max_reqs,
             ..FCGI
@@ -722,7 +722,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "option mpxs-conns",
             negatable: true,
-            doc: "Several requests at once on a connection.",
+            doc: "Sends several requests at once on a connection.",
             examples: &["option mpxs-conns"],
             parse: option,
             ..FCGI
@@ -730,7 +730,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "pass-header",
             args: "<name> [{ if | unless } <condition>]",
-            doc: "Passes a header on.",
+            doc: "Passes a header of the request on that is otherwise kept back, such as Authorization.",
             examples: &["pass-header authorization"],
             parse: |line| conditional(line, 1, "<name>"),
             ..FCGI
@@ -738,7 +738,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "path-info",
             args: "<regex>",
-            doc: "Splits script name and path info.",
+            doc: "A regular expression that splits a path into script name and path info, its first and second group.",
             examples: &["path-info ^(/.+\\.php)(/.*)?$"],
             parse: path_info,
             ..FCGI
@@ -746,7 +746,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "set-param",
             args: "<name> <format> [{ if | unless } <condition>]",
-            doc: "Sets a parameter.",
+            doc: "Sets a parameter of the request to a format's value.",
             examples: &["set-param REMOTE_USER anna"],
             parse: |line| conditional(line, 2, "<name> and <value>"),
             ..FCGI

@@ -164,7 +164,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxsslrate",
             args: "<number>",
-            doc: "New TLS sessions a second for the whole process.",
+            doc: "New TLS sessions a second for the whole process; further ones wait.",
             examples: &["maxsslrate 100"],
             status: Status::Planned,
             parse: count,

@@ -113,7 +113,7 @@ pub const PART: Part = Part {
         name: "cpu-map",
         sections: Sections::GLOBAL,
         args: "[auto:]<process-set>[/<thread-set>] <cpu-set>...",
-        doc: "Binds threads to CPUs.",
+        doc: "Binds processes and threads to CPUs; with `auto:` each of the first to one of the second.",
         examples: &["cpu-map 1/1-2 0", "cpu-map auto:1/all 0-3"],
         status: Status::Works,
         parse: cpu_map,

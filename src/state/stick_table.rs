@@ -573,7 +573,7 @@ pub const PART: Part = Part {
             name: "stick-table",
             sections: Sections::NAMED_PROXIES,
             args: "type {ip|ipv6|integer|string [len <length>]|binary [len <length>]} size <size> [expire <expire>] [nopurge] [peers <peersect>] [store <data_type>]*",
-            doc: "A table of this proxy's name: entries by key, with what store names counted for each.",
+            doc: "A table of this proxy's name: entries by key, each with the data that `store` lists: `server_id`, `gpc0`, `gpc1`, `gpt0`, `conn_cnt`, `conn_cur`, `sess_cnt`, `http_req_cnt`, `http_err_cnt`, `bytes_in_cnt`, `bytes_out_cnt`, and the rates of these over a period, as in `http_req_rate(10s)`. `expire` removes entries that were not touched for so long; a full table gives up its oldest ones, unless `nopurge` is given.",
             examples: &[
                 "stick-table type ip size 100k expire 30s store http_req_cnt,http_req_rate(10s)",
             ],

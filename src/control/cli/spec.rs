@@ -289,7 +289,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "stats socket",
             args: "[<address:port>|<path>] [param*]",
-            doc: "A socket that takes commands while the process runs.",
+            doc: "A socket that takes commands while the process runs: an address or a path, and options of `bind`, `level` above all.",
             examples: &["stats socket /tmp/haproxy.sock mode 600 level admin"],
             parse: socket,
             ..GLOBAL

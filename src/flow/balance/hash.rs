@@ -285,7 +285,7 @@ pub const PART: Part = Part {
             sections: Sections::BACKENDS,
             args: "<method> [<function> [avalanche]]",
             default: "map-based",
-            doc: "How a hash becomes a server: by a table (map-based) or by a ring (consistent).",
+            doc: "How a hash becomes a server. `map-based` looks it up in a table made of the weights; with `consistent` the servers stand on a ring, so that few keys move when one comes or goes. The function is `sdbm` (the default), `djb2`, `wt6` or `crc32`; `avalanche` mixes its result once more.",
             examples: &["hash-type consistent", "hash-type map-based djb2 avalanche"],
             status: Status::Works,
             parse: hash_type,

@@ -206,7 +206,7 @@ pub const PART: Part = Part {
         sections: Sections::BACKENDS,
         args: "<algorithm> [<arguments>]",
         default: "roundrobin",
-        doc: "How a server is chosen for each request.",
+        doc: "How a server is chosen for each request or connection. The algorithms have a section of their own below.",
         examples: &["balance roundrobin", "balance uri depth 2"],
         status: Status::Works,
         parse: balance,

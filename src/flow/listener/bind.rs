@@ -211,7 +211,7 @@ pub const PART: Part = Part {
         name: "bind",
         sections: Sections::FRONTEND.and(Sections::LISTEN),
         args: "[<address>]:<port_range> [, ...] [<option>...]",
-        doc: "Listens on these addresses.",
+        doc: "Listens on these addresses. An address is IPv4, IPv6 or a name, or begins with `ipv4@`, `ipv6@`, `unix@` (as every path does), `abns@` or `fd@`; none and `*` are all addresses. Ports may be ranges.",
         examples: &["bind 127.0.0.1:8080"],
         status: Status::Works,
         parse: bind,

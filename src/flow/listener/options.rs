@@ -167,7 +167,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "ca-ignore-err",
             args: "[all|<error>,...]",
-            doc: "Verification errors of authorities to ignore.",
+            doc: "Errors in verifying authorities that are let pass, by number, or `all`.",
             examples: &["ca-ignore-err all"],
             parse: |line, _| text(line, "missing error IDs list"),
             ..BindOption::NEW
@@ -231,7 +231,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "crt-ignore-err",
             args: "<errors>",
-            doc: "Verification errors of certificates to ignore.",
+            doc: "Errors in verifying certificates that are let pass, by number, or `all`.",
             examples: &["crt-ignore-err all"],
             parse: |line, _| text(line, "missing error IDs list"),
             ..BindOption::NEW
@@ -247,7 +247,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "curves",
             args: "<curves>",
-            doc: "The curves to use.",
+            doc: "The elliptic curves that key exchanges may use, in the order of preference.",
             examples: &["curves X25519:P-256"],
             parse: |line, _| text(line, "missing curve suite"),
             ..BindOption::NEW
@@ -261,38 +261,38 @@ pub const PART: Part = Part {
         BindOption {
             name: "ecdhe",
             args: "<curve>",
-            doc: "The curve to use.",
+            doc: "The elliptic curve that key exchanges use.",
             examples: &["ecdhe prime256v1"],
             parse: |line, _| text(line, "missing named curve"),
             ..BindOption::NEW
         },
         BindOption {
             name: "force-sslv3",
-            doc: "Speaks only this version.",
+            doc: "Speaks SSLv3 only.",
             examples: &["force-sslv3"],
             ..BindOption::NEW
         },
         BindOption {
             name: "force-tlsv10",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.0 only.",
             examples: &["force-tlsv10"],
             ..BindOption::NEW
         },
         BindOption {
             name: "force-tlsv11",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.1 only.",
             examples: &["force-tlsv11"],
             ..BindOption::NEW
         },
         BindOption {
             name: "force-tlsv12",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.2 only.",
             examples: &["force-tlsv12"],
             ..BindOption::NEW
         },
         BindOption {
             name: "force-tlsv13",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.3 only.",
             examples: &["force-tlsv13"],
             ..BindOption::NEW
         },
@@ -336,7 +336,7 @@ pub const PART: Part = Part {
         },
         BindOption {
             name: "no-sslv3",
-            doc: "Does not speak this version.",
+            doc: "Does not speak SSLv3.",
             examples: &["no-sslv3"],
             ..BindOption::NEW
         },
@@ -348,25 +348,25 @@ pub const PART: Part = Part {
         },
         BindOption {
             name: "no-tlsv10",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.0.",
             examples: &["no-tlsv10"],
             ..BindOption::NEW
         },
         BindOption {
             name: "no-tlsv11",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.1.",
             examples: &["no-tlsv11"],
             ..BindOption::NEW
         },
         BindOption {
             name: "no-tlsv12",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.2.",
             examples: &["no-tlsv12"],
             ..BindOption::NEW
         },
         BindOption {
             name: "no-tlsv13",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.3.",
             examples: &["no-tlsv13"],
             ..BindOption::NEW
         },
@@ -398,7 +398,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "proto",
             args: "<name>",
-            doc: "The protocol spoken, without negotiation.",
+            doc: "The protocol spoken from the first byte on, without negotiation: `h1`, `h2`.",
             examples: &["proto h1"],
             parse: proto,
             ..BindOption::NEW
@@ -412,7 +412,7 @@ pub const PART: Part = Part {
         BindOption {
             name: "ssl-max-ver",
             args: "<version>",
-            doc: "The newest version spoken.",
+            doc: "The newest version spoken: SSLv3, TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3.",
             examples: &["ssl-max-ver TLSv1.2"],
             parse: version,
             ..BindOption::NEW
@@ -421,7 +421,7 @@ pub const PART: Part = Part {
             name: "ssl-min-ver",
             args: "<version>",
             default: "TLSv1.2",
-            doc: "The oldest version spoken.",
+            doc: "The oldest version spoken: SSLv3, TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3.",
             examples: &["ssl-min-ver TLSv1.2"],
             parse: version,
             ..BindOption::NEW
@@ -459,7 +459,7 @@ pub const PART: Part = Part {
             name: "verify",
             args: "[none|optional|required]",
             default: "none",
-            doc: "Whether client certificates are asked for.",
+            doc: "Whether client certificates are asked for: not (`none`), refused only when bad (`optional`), or needed (`required`).",
             examples: &["verify required"],
             parse: verify,
             ..BindOption::NEW

@@ -263,7 +263,7 @@ pub const PART: Part = Part {
             sections: Sections::PROXIES.and(Sections::GLOBAL),
             args: "{ global | <address> [len <length>] [format <format>] [sample <ranges>:<size>] <facility> [<level> [<minlevel>]] }",
             negatable: true,
-            doc: "Where log lines go: a UDP or unix socket, or a descriptor (stdout, stderr, fd@N); or where global says.",
+            doc: "Where log lines go: a UDP or unix socket, a descriptor (`stdout`, `stderr`, `fd@N`), a ring, or where the global section says. The format is `rfc3164`, `rfc5424`, `priority`, `short`, `timed`, `iso` or `raw`; `sample` takes only some of the lines, in turn; the levels are the lowest that is sent and the highest that is told.",
             examples: &["log 127.0.0.1:514 local0 notice", "log stdout format raw local0"],
             parse: log,
             ..LOG
@@ -283,7 +283,7 @@ pub const PART: Part = Part {
             name: "log-format",
             args: "<format>",
             default: "the format of option httplog or tcplog",
-            doc: "What a log line says.",
+            doc: "What a log line says, as a format of log variables and samples.",
             examples: &["log-format \"%ci %ST %B\""],
             parse: log_format,
             ..LOG
@@ -331,7 +331,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "option httplog",
             args: "[ clf ]",
-            doc: "Logs HTTP requests with all their timers, or in the common log format.",
+            doc: "Logs HTTP requests with all their timers, or with `clf` in the common log format.",
             examples: &["option httplog"],
             parse: httplog,
             ..LOG

@@ -128,7 +128,7 @@ pub const PART: Part = Part {
             name: "compression",
             sections: Sections::PROXIES,
             args: "{ algo <algorithm>... | type <mime type>... | offload }",
-            doc: "Compresses responses.",
+            doc: "Compresses responses: `algo` lists the algorithms (`gzip`, `deflate`, `raw-deflate`, `identity`), `type` the content types, and `offload` keeps servers from compressing themselves.",
             examples: &[
                 "compression algo gzip",
                 "compression type text/html",
@@ -141,7 +141,7 @@ pub const PART: Part = Part {
             name: "filter",
             sections: Sections::NAMED_PROXIES,
             args: "<name> [<option>...]",
-            doc: "Puts a filter into the stream.",
+            doc: "Puts a filter into the stream: `cache`, `compression`, `fcgi-app`, `spoe` or `trace`.",
             examples: &["filter compression", "filter trace"],
             parse: filter,
             ..Keyword::NEW

@@ -284,7 +284,7 @@ pub const PART: Part = Part {
         sections: Sections::PROXIES,
         args: "<code> <file>",
         default: "this program's own page",
-        doc: "Answers errors of this status with the file's content, a whole HTTP response.",
+        doc: "Answers errors of this status with the file's content, a whole HTTP response. The status is 200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 425, 429, 500, 501, 502, 503 or 504.",
         examples: &["errorfile 503 /dev/null"],
         status: Status::Works,
         parse: errorfile,

@@ -134,7 +134,7 @@ pub const PART: Part = Part {
             name: "email-alert level",
             args: "<level>",
             default: "alert",
-            doc: "How serious an event must be for a mail.",
+            doc: "How serious an event must be for a mail: a syslog level from `emerg` to `debug`.",
             examples: &["email-alert level alert"],
             parse: email_alert,
             ..PROXY
@@ -168,7 +168,7 @@ pub const PART: Part = Part {
             name: "errorfile",
             sections: Sections::HTTP_ERRORS,
             args: "<code> <file>",
-            doc: "The page of a status.",
+            doc: "Answers errors of this status with the file's content, a whole HTTP response. The status is 200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 425, 429, 500, 501, 502, 503 or 504.",
             examples: &["errorfile 503 /dev/null"],
             status: Status::Works,
             parse: section_errorfile,

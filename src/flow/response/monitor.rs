@@ -87,7 +87,7 @@ pub const PART: Part = Part {
             name: "monitor fail",
             sections: Sections::FRONTEND.and(Sections::LISTEN),
             args: "{ if | unless } <condition>",
-            doc: "When the monitored address answers that the service is out of order.",
+            doc: "When this condition holds, requests for the address of `monitor-uri` are answered by 503 instead of 200.",
             examples: &["monitor fail if { always_false }"],
             status: Status::Works,
             parse: fail,

@@ -109,21 +109,21 @@ pub const PART: Part = Part {
         Keyword {
             name: "http-after-response",
             sections: Sections::NAMED_PROXIES,
-            doc: "A rule for every response, ours too.",
+            doc: "A rule for every response, this program's own too. The actions have a section of their own below.",
             examples: &["http-after-response set-header x-served-by haproxy"],
             ..RULES
         },
         Keyword {
             name: "http-request",
             sections: Sections::NAMED_PROXIES,
-            doc: "A rule for requests.",
+            doc: "A rule for requests. The actions have a section of their own below.",
             examples: &["http-request deny if { path /private }"],
             ..RULES
         },
         Keyword {
             name: "http-response",
             sections: Sections::NAMED_PROXIES,
-            doc: "A rule for the servers' responses.",
+            doc: "A rule for the servers' responses. The actions have a section of their own below.",
             examples: &["http-response del-header server"],
             ..RULES
         },

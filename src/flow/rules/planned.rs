@@ -162,7 +162,7 @@ pub const PART: Part = Part {
         ActionRow {
             name: "auth",
             args: "[realm <realm>]",
-            doc: "Asks for credentials.",
+            doc: "Asks for credentials, with 401, or 407 where the request is for a proxy.",
             examples: &["auth realm Members"],
             parse: auth,
             ..ROW
@@ -221,7 +221,7 @@ pub const PART: Part = Part {
             name: "set-nice",
             rule_sets: HTTP,
             args: "<nice>",
-            doc: "How urgent the stream is.",
+            doc: "Sets how urgent the stream's task is.",
             examples: &["set-nice 100"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
             parse: |line| exactly(line, 1, "expects exactly 1 argument (integer value)"),
@@ -231,7 +231,7 @@ pub const PART: Part = Part {
             name: "set-priority-class",
             rule_sets: CONTENT,
             args: "<expression>",
-            doc: "The request's class in the queue; lower goes first.",
+            doc: "Sets the request's class in queues, -2047 to 2047; the lowest is served first.",
             examples: &["set-priority-class int(5)"],
             parse: sample,
             ..ROW
@@ -240,7 +240,7 @@ pub const PART: Part = Part {
             name: "set-priority-offset",
             rule_sets: CONTENT,
             args: "<expression>",
-            doc: "The request's offset in the queue, in milliseconds.",
+            doc: "Sets by how many milliseconds a request in a queue counts as later, or, if negative, as earlier.",
             examples: &["set-priority-offset int(5)"],
             parse: sample,
             ..ROW
@@ -249,7 +249,7 @@ pub const PART: Part = Part {
             name: "set-tos",
             rule_sets: HTTP,
             args: "<tos>",
-            doc: "The type of service of packets to the client.",
+            doc: "Sets the type of service (DSCP and ECN) of the packets to the client.",
             examples: &["set-tos 8"],
             parse: number,
             ..ROW
@@ -265,7 +265,7 @@ pub const PART: Part = Part {
             name: "strict-mode",
             rule_sets: HTTP.and(RuleSets::HTTP_AFTER_RESPONSE),
             args: "{ on | off }",
-            doc: "Whether a failing header rule fails the message.",
+            doc: "Whether a rule that cannot change a header for lack of room fails the message.",
             examples: &["strict-mode on"],
             parse: on_off,
             ..ROW
@@ -274,7 +274,7 @@ pub const PART: Part = Part {
             name: "use-service",
             rule_sets: CONTENT,
             args: "<service>",
-            doc: "Answers with a service of this program.",
+            doc: "Answers with a service of this program: `prometheus-exporter`.",
             examples: &["use-service prometheus-exporter"],
             parse: service,
             ..ROW

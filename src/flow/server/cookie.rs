@@ -720,7 +720,7 @@ pub const PART: Part = Part {
             name: "cookie",
             sections: Sections::BACKENDS,
             args: "<name> [ rewrite | insert | prefix ] [ indirect ] [ nocache ] [ postonly ] [ preserve ] [ httponly ] [ secure ] [ domain <domain> ]* [ maxidle <idle> ] [ maxlife <life> ] [ dynamic ] [ attr <value> ]*",
-            doc: "Keeps clients on their server by a cookie.",
+            doc: "Keeps clients on their server by a cookie. `insert` adds it, `rewrite` changes one that the server sets, `prefix` puts the server's name before its value. `indirect` hides it from servers, `nocache` keeps caches from storing responses that set it, `postonly` sets it in responses to POST only, `preserve` keeps one that the server sets; `maxidle` and `maxlife` limit how long it counts. `httponly`, `secure`, `domain` and `attr` are written into it, and `dynamic` makes the values from servers' addresses.",
             examples: &["cookie SRV insert indirect nocache"],
             status: Status::Works,
             parse: cookie,

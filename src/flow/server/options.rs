@@ -331,7 +331,7 @@ pub const PART: Part = Part {
             name: "server",
             sections: Sections::BACKEND.and(Sections::LISTEN),
             args: "<name> <address>[:[<port>]] [<option>...]",
-            doc: "A server that requests may be sent to.",
+            doc: "A server that requests may be sent to. The address is as in `bind`, without a range of ports; a port that begins with + or - is an offset to the client's, none takes the client's.",
             examples: &["server web1 127.0.0.1:8081 check"],
             status: Status::Works,
             parse: server,
@@ -381,7 +381,7 @@ pub const PART: Part = Part {
             name: "init-addr",
             args: "{last | libc | none | <ip>},[...]*",
             default: "last,libc",
-            doc: "How the first address is found, in the order in which it is tried.",
+            doc: "How the first address is found, in the order in which it is tried: `last` in the state file, `libc` by the system's resolver, `none` for later, or an address.",
             examples: &["init-addr last,libc,none"],
             parse: init_addr,
             ..SERVER

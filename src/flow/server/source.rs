@@ -179,7 +179,7 @@ pub const PART: Part = Part {
             name: "load-server-state-from-file",
             args: "{ global | local | none }",
             default: "none",
-            doc: "Where the servers' state is read from at start.",
+            doc: "Where the servers' state is read from at start: the file of the whole process (`global`), the proxy's own (`local`), or nowhere (`none`).",
             examples: &["load-server-state-from-file global"],
             parse: load_state,
             ..BACKEND
@@ -207,7 +207,7 @@ pub const PART: Part = Part {
             name: "retry-on",
             args: "[<keyword>...]",
             default: "conn-failure",
-            doc: "Which failures are retried.",
+            doc: "Which failures are retried: `none`, `conn-failure`, `empty-response`, `junk-response`, `response-timeout`, `0rtt-rejected`, `all-retryable-errors`, or the status 404, 408, 425, 500, 501, 502, 503 or 504.",
             examples: &["retry-on conn-failure empty-response 503"],
             parse: retry_on,
             ..BACKEND
@@ -226,7 +226,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "source",
             args: "<addr>[:<port>] [usesrc { <addr2>[:<port2>] | client | clientip | hdr_ip(<hdr>[,<occ>]) }] [interface <name>]",
-            doc: "The address that servers are connected from.",
+            doc: "The address that servers are connected from; `usesrc` takes the client's address or one from a header, where the kernel allows it, and `interface` binds to a network interface.",
             examples: &["source 127.0.0.1"],
             parse: source,
             ..BACKEND

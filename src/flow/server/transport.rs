@@ -293,7 +293,7 @@ pub const PART: Part = Part {
         name: "server-template",
         sections: Sections::LISTEN.and(Sections::BACKEND),
         args: "<prefix> <number|range> <fqdn>[:<port>] [<option>...]",
-        doc: "Many servers of one kind.",
+        doc: "As many servers of one kind as the number or range says, named by the prefix and their number, which share a name whose addresses they take.",
         examples: &["server-template web 3 127.0.0.1:80"],
         parse: template,
         ..Keyword::NEW
@@ -355,31 +355,31 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "force-sslv3",
-            doc: "Speaks only this version.",
+            doc: "Speaks SSLv3 only.",
             examples: &["force-sslv3"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "force-tlsv10",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.0 only.",
             examples: &["force-tlsv10"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "force-tlsv11",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.1 only.",
             examples: &["force-tlsv11"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "force-tlsv12",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.2 only.",
             examples: &["force-tlsv12"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "force-tlsv13",
-            doc: "Speaks only this version.",
+            doc: "Speaks TLS 1.3 only.",
             examples: &["force-tlsv13"],
             ..ServerOption::NEW
         },
@@ -410,37 +410,37 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "no-backup",
-            doc: "Undoes backup.",
+            doc: "Undoes a backup of default-server.",
             examples: &["no-backup"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-send-proxy",
-            doc: "Undoes send-proxy.",
+            doc: "Undoes a send-proxy of default-server.",
             examples: &["no-send-proxy"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-send-proxy-v2",
-            doc: "Undoes send-proxy-v2.",
+            doc: "Undoes a send-proxy-v2 of default-server.",
             examples: &["no-send-proxy-v2"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-send-proxy-v2-ssl",
-            doc: "Undoes send-proxy-v2-ssl.",
+            doc: "Undoes a send-proxy-v2-ssl of default-server.",
             examples: &["no-send-proxy-v2-ssl"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-send-proxy-v2-ssl-cn",
-            doc: "Undoes send-proxy-v2-ssl-cn.",
+            doc: "Undoes a send-proxy-v2-ssl-cn of default-server.",
             examples: &["no-send-proxy-v2-ssl-cn"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-ssl",
-            doc: "Undoes ssl.",
+            doc: "Undoes an ssl of default-server.",
             examples: &["no-ssl"],
             ..ServerOption::NEW
         },
@@ -452,13 +452,13 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "no-sslv3",
-            doc: "Does not speak this version.",
+            doc: "Does not speak SSLv3.",
             examples: &["no-sslv3"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-tfo",
-            doc: "Undoes tfo.",
+            doc: "Undoes a tfo of default-server.",
             examples: &["no-tfo"],
             ..ServerOption::NEW
         },
@@ -470,25 +470,25 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "no-tlsv10",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.0.",
             examples: &["no-tlsv10"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-tlsv11",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.1.",
             examples: &["no-tlsv11"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-tlsv12",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.2.",
             examples: &["no-tlsv12"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "no-tlsv13",
-            doc: "Does not speak this version.",
+            doc: "Does not speak TLS 1.3.",
             examples: &["no-tlsv13"],
             ..ServerOption::NEW
         },
@@ -526,7 +526,7 @@ pub const PART: Part = Part {
             name: "pool-purge-delay",
             args: "<delay>",
             default: "5s",
-            doc: "How often idle connections are reduced.",
+            doc: "How often half of the idle connections that were not needed are closed.",
             examples: &["pool-purge-delay 5s"],
             parse: purge_delay,
             ..ServerOption::NEW
@@ -534,7 +534,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "proto",
             args: "<name>",
-            doc: "The protocol spoken.",
+            doc: "The protocol spoken from the first byte on: `h1`, `h2` or `fcgi`.",
             examples: &["proto h1"],
             parse: proto,
             ..ServerOption::NEW
@@ -542,7 +542,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "proxy-v2-options",
             args: "<option>[,<option>]*",
-            doc: "What PROXY v2 headers carry.",
+            doc: "What PROXY v2 headers carry: `ssl`, `cert-cn`, `ssl-cipher`, `cert-sig`, `cert-key`, `authority`, `crc32c`, `unique-id`.",
             examples: &["proxy-v2-options ssl,crc32c"],
             parse: v2_options,
             ..ServerOption::NEW
@@ -550,7 +550,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "redir",
             args: "<prefix>",
-            doc: "Redirects requests to this prefix.",
+            doc: "Answers GET and HEAD requests with a redirection to this prefix and their path.",
             examples: &["redir http://127.0.0.1"],
             parse: redir,
             ..ServerOption::NEW
@@ -566,7 +566,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "resolve-opts",
             args: "<option>[,<option>]*",
-            doc: "How names are resolved.",
+            doc: "How names are resolved: `allow-dup-ip`, `prevent-dup-ip`, `ignore-weight`.",
             examples: &["resolve-opts allow-dup-ip"],
             parse: resolve_opts,
             ..ServerOption::NEW
@@ -575,7 +575,7 @@ pub const PART: Part = Part {
             name: "resolve-prefer",
             args: "<family>",
             default: "ipv6",
-            doc: "The address family preferred.",
+            doc: "The address family that is preferred when a name has both: `ipv4` or `ipv6`.",
             examples: &["resolve-prefer ipv4"],
             parse: resolve_prefer,
             ..ServerOption::NEW
@@ -602,20 +602,20 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "send-proxy-v2-ssl",
-            doc: "Connections begin with a PROXY v2 header.",
+            doc: "Connections begin with a PROXY v2 header that tells about the client's TLS.",
             examples: &["send-proxy-v2-ssl"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "send-proxy-v2-ssl-cn",
-            doc: "Connections begin with a PROXY v2 header.",
+            doc: "The same, with the common name of the client's certificate.",
             examples: &["send-proxy-v2-ssl-cn"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "sni",
             args: "<expression>",
-            doc: "The server name asked for.",
+            doc: "The name asked for in the TLS handshake, as a sample.",
             examples: &["sni str(example.org)"],
             parse: sni,
             ..ServerOption::NEW
@@ -640,7 +640,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "ssl-max-ver",
             args: "<version>",
-            doc: "The newest version spoken.",
+            doc: "The newest version spoken: SSLv3, TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3.",
             examples: &["ssl-max-ver TLSv1.2"],
             parse: version,
             ..ServerOption::NEW
@@ -648,20 +648,20 @@ pub const PART: Part = Part {
         ServerOption {
             name: "ssl-min-ver",
             args: "<version>",
-            doc: "The oldest version spoken.",
+            doc: "The oldest version spoken: SSLv3, TLSv1.0, TLSv1.1, TLSv1.2 or TLSv1.3.",
             examples: &["ssl-min-ver TLSv1.2"],
             parse: version,
             ..ServerOption::NEW
         },
         ServerOption {
             name: "ssl-reuse",
-            doc: "Resumes TLS sessions.",
+            doc: "Undoes a no-ssl-reuse of default-server.",
             examples: &["ssl-reuse"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "stick",
-            doc: "Undoes non-stick.",
+            doc: "Undoes a non-stick of default-server.",
             examples: &["stick"],
             ..ServerOption::NEW
         },
@@ -675,13 +675,13 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "tfo",
-            doc: "TCP fast open.",
+            doc: "Sends data with the first packet (TCP fast open).",
             examples: &["tfo"],
             ..ServerOption::NEW
         },
         ServerOption {
             name: "tls-tickets",
-            doc: "Undoes no-tls-tickets.",
+            doc: "Undoes a no-tls-tickets of default-server.",
             examples: &["tls-tickets"],
             ..ServerOption::NEW
         },
@@ -689,7 +689,7 @@ pub const PART: Part = Part {
             name: "verify",
             args: "[none|required]",
             default: "required",
-            doc: "Whether the server's certificate is verified.",
+            doc: "Whether the server's certificate is verified; `none` takes any.",
             examples: &["verify none"],
             parse: verify,
             ..ServerOption::NEW

@@ -198,7 +198,7 @@ pub const PART: Part = Part {
             name: "timeout tunnel",
             sections: Sections::BACKENDS,
             default: "timeout client and timeout server",
-            doc: "How long both sides of a tunnel may stay silent.",
+            doc: "How long both sides of a tunnel may stay silent: after an upgrade, or CONNECT, and in TCP mode.",
             examples: &["timeout tunnel 1h"],
             parse: |line| set(line, |t| &mut t.tunnel),
             ..TIMEOUT
