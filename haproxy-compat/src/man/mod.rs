@@ -1,8 +1,9 @@
-//! `haproxy-compat man`: the manual pages that are generated from the catalog. In: its rows. Out: roff, which
-//! `man/` holds, and whether what is there is still what the rows say.
+//! `haproxy-compat man`: the manual pages, generated from the catalog and the table of options. In: their rows.
+//! Out: roff, which `man/` holds, and whether what is there is still what the rows say.
 
 mod commands;
 mod configuration;
+mod program;
 mod roff;
 
 use std::path::Path;
@@ -22,6 +23,7 @@ pub struct Page {
 /// Every generated page.
 pub fn pages() -> Vec<Page> {
     vec![
+        Page { name: "haproxy.1", text: program::page() },
         Page { name: "haproxy.cfg.5", text: configuration::page() },
         Page { name: "haproxy-cli.7", text: commands::page() },
     ]

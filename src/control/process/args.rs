@@ -117,18 +117,23 @@ pub fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Refus
 pub fn usage(program: &str) -> String {
     let mut text = version::banner();
     let _ = writeln!(text, "Usage : {program} [options] [-f <file|directory>]... [-- <file>...]");
-    for option in OPTIONS {
-        let word = match option.takes {
-            Takes::Nothing => format!("-{}", option.word),
-            Takes::Suffix => format!("-{}[<byte>]", option.word),
-            Takes::Classes => format!("-{}<class>[,...]", option.word),
-            Takes::Value(name) => format!("-{} <{name}>", option.word),
-            Takes::Pids => format!("-{} [<pid>...]", option.word),
-        };
-        let _ = writeln!(text, "  {word:<18} {}", option.doc);
+    for (word, doc) in options() {
+        let _ = writeln!(text, "  {word:<18} {doc}");
     }
-    let _ = writeln!(text, "  {:<18} runs two web servers behind a balancer, to look at", "--demo");
     text
+}
+
+/// Every option with its argument, and what it does, for the usage text and the manual page.
+pub fn options() -> Vec<(String, &'static str)> {
+    let usage = |option: &Opt| match option.takes {
+        Takes::Nothing => format!("-{}", option.word),
+        Takes::Suffix => format!("-{}[<byte>]", option.word),
+        Takes::Classes => format!("-{}<class>[,...]", option.word),
+        Takes::Value(name) => format!("-{} <{name}>", option.word),
+        Takes::Pids => format!("-{} [<pid>...]", option.word),
+    };
+    let demo = ("--demo".to_owned(), "runs two web servers behind a balancer, to look at");
+    OPTIONS.iter().map(|option| (usage(option), option.doc)).chain([demo]).collect()
 }
 
 /// What stands behind a word.
