@@ -332,6 +332,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::listener::limits::PART,
     &crate::flow::listener::options::PART,
     &crate::flow::session::timeouts::PART,
+    &crate::flow::transport::tuning::PART,
     &crate::flow::http::options::PART,
     &crate::flow::http::unique_id::PART,
     &crate::flow::rules::condition::PART,

@@ -59,6 +59,25 @@ pub fn forget_connection(fd: RawFd) {
     }
 }
 
+/// The value of a socket option that is one `int`.
+pub fn option(fd: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
+    let mut value: libc::c_int = 0;
+    let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+    let pointer = (&raw mut value).cast();
+    // SAFETY: both pointers lead to variables that live until the call returns, with their true sizes.
+    check(unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, pointer, &raw mut length) })?;
+    Ok(value)
+}
+
+/// The same as [`set_option`], whoever owns the socket.
+pub fn set_option_of(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    let length = size_of::<libc::c_int>() as libc::socklen_t;
+    let pointer = (&raw const value).cast();
+    // SAFETY: `pointer` leads to one int that lives until the call returns; a number that is no
+    // descriptor is reported.
+    check(unsafe { libc::setsockopt(fd, level, name, pointer, length) }).map(drop)
+}
+
 /// Listens, or changes the backlog of a socket that listens already.
 pub fn listen(fd: BorrowedFd<'_>, backlog: u32) -> io::Result<()> {
     let backlog = libc::c_int::try_from(backlog).unwrap_or(libc::c_int::MAX);

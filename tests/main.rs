@@ -26,6 +26,7 @@ mod reload;
 mod retries;
 mod rules;
 mod samples;
+mod sockets;
 mod stats;
 mod stats_page;
 mod tables;

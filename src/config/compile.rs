@@ -15,6 +15,7 @@ use crate::flow::listener::bind::Listener;
 use crate::flow::rules::switch::Switch;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::pool::ServerPool;
+use crate::flow::transport::tuning::SocketTuning;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
@@ -287,7 +288,8 @@ impl Compiler<'_> {
             true => Default::default(),
             false => self.listeners(index, spec, before),
         };
-        Frontend { listeners, sockets, default_backend, state }
+        let tuning = SocketTuning::of_clients(spec, &self.spec.global.kernel_buffers);
+        Frontend { listeners, sockets, default_backend, tuning, state }
     }
 
     fn listeners(
@@ -418,6 +420,7 @@ impl Compiler<'_> {
             maxqueue: spec.maxqueue.unwrap_or(0),
             minconn: spec.minconn.unwrap_or(0),
             pool_max: spec.pool_max_conn.and_then(|n| u32::try_from(n).ok()),
+            tuning: SocketTuning::of_server(proxy, spec, &self.spec.global.kernel_buffers),
             check: spec.check.compile(proxy, spec),
             pool: same_address
                 .map_or_else(|| Arc::new(ServerPool::new(self.threads())), |o| o.pool.clone()),

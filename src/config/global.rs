@@ -55,6 +55,8 @@ pub struct GlobalSpec {
     pub maxrewrite: Option<usize>,
     /// `tune.http.maxhdr`
     pub maxhdr: Option<usize>,
+    /// `tune.rcvbuf.…`, `tune.sndbuf.…`
+    pub kernel_buffers: crate::flow::transport::tuning::KernelBuffersSpec,
     /// `spread-checks`, `max-spread-checks`
     pub spread: crate::check::spread::SpreadSpec,
     /// `log`, `log-tag`, `log-send-hostname`

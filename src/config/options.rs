@@ -43,12 +43,6 @@ pub const PART: Part = Part {
             ..BACK
         },
         Keyword {
-            name: "option clitcpka",
-            doc: "Keep-alive probes on client connections.",
-            examples: &["option clitcpka"],
-            ..FRONT
-        },
-        Keyword {
             name: "option contstats",
             status: Status::NoEffect("counters are always updated as bytes pass"),
             doc: "Counts bytes while they pass, not at the end.",
@@ -123,12 +117,6 @@ pub const PART: Part = Part {
             ..BOTH
         },
         Keyword {
-            name: "option nolinger",
-            doc: "Closes connections without lingering, which resets them.",
-            examples: &["option nolinger"],
-            ..BOTH
-        },
-        Keyword {
             name: "option persist",
             doc: "Sends requests with a cookie to their server even when it is down.",
             examples: &["option persist"],
@@ -160,30 +148,6 @@ pub const PART: Part = Part {
             doc: "Splices responses where it seems worth it.",
             examples: &["option splice-response"],
             status: Status::NoEffect(SPLICE),
-            ..BOTH
-        },
-        Keyword {
-            name: "option srvtcpka",
-            doc: "Keep-alive probes on server connections.",
-            examples: &["option srvtcpka"],
-            ..BACK
-        },
-        Keyword {
-            name: "option tcp-smart-accept",
-            doc: "Delays the acknowledgement of a connection's first data.",
-            examples: &["option tcp-smart-accept"],
-            ..FRONT
-        },
-        Keyword {
-            name: "option tcp-smart-connect",
-            doc: "Delays the acknowledgement of a server's answer.",
-            examples: &["option tcp-smart-connect"],
-            ..BACK
-        },
-        Keyword {
-            name: "option tcpka",
-            doc: "Keep-alive probes on both sides.",
-            examples: &["option tcpka"],
             ..BOTH
         },
         Keyword {

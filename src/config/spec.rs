@@ -26,6 +26,7 @@ use crate::flow::server::options::ServerOptionsSpec;
 pub use crate::flow::server::options::ServerSpec;
 use crate::flow::server::persist::PersistSpec;
 use crate::flow::session::timeouts::TimeoutsSpec;
+use crate::flow::transport::tuning::TuningSpec;
 use crate::state::stick_table::StickTableSpec;
 
 /// A whole configuration.
@@ -214,6 +215,8 @@ pub struct ProxySpec {
     pub binds: Vec<BindSpec>,
     /// Names that must exist elsewhere in the configuration.
     pub references: References,
+    /// `clitcpka-…`, `srvtcpka-…`
+    pub tuning: TuningSpec,
     /// `unique-id-format`, `unique-id-header`
     pub unique_id: UniqueIdSpec,
     /// `monitor-uri`, `monitor fail`
@@ -277,6 +280,7 @@ impl ProxySpec {
             timeouts: TimeoutsSpec::default(),
             binds: Vec::new(),
             references: References::default(),
+            tuning: TuningSpec::default(),
             unique_id: UniqueIdSpec::default(),
             monitor: MonitorSpec::default(),
             rules: RulesSpec::default(),

@@ -537,24 +537,6 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "tune.rcvbuf.client",
-            args: "<number>",
-            doc: "The kernel's receive buffer of client connections.",
-            examples: &["tune.rcvbuf.client 65536"],
-            status: Status::Planned,
-            parse: count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.rcvbuf.server",
-            args: "<number>",
-            doc: "The kernel's receive buffer of server connections.",
-            examples: &["tune.rcvbuf.server 65536"],
-            status: Status::Planned,
-            parse: count,
-            ..GLOBAL
-        },
-        Keyword {
             name: "tune.recv_enough",
             args: "<number>",
             doc: "Bytes after which reading stops for now.",
@@ -581,24 +563,6 @@ pub const PART: Part = Part {
             examples: &["tune.sched.low-latency on"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
             parse: on_off,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.sndbuf.client",
-            args: "<number>",
-            doc: "The kernel's send buffer of client connections.",
-            examples: &["tune.sndbuf.client 65536"],
-            status: Status::Planned,
-            parse: count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.sndbuf.server",
-            args: "<number>",
-            doc: "The kernel's send buffer of server connections.",
-            examples: &["tune.sndbuf.server 65536"],
-            status: Status::Planned,
-            parse: count,
             ..GLOBAL
         },
         Keyword {

@@ -25,6 +25,7 @@ use crate::flow::server::persist::Persistence;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
 use crate::flow::session::timeouts::Timeouts;
+use crate::flow::transport::tuning::SocketTuning;
 use crate::state::counters::Counters;
 use crate::state::map_file::References;
 use crate::state::server_status::ServerStatus;
@@ -134,6 +135,8 @@ pub struct Frontend {
     pub sockets: Vec<Option<Bound>>,
     /// `default_backend`, as an index into `World::proxies`; a `listen` without one is its own.
     pub default_backend: Option<usize>,
+    /// What is asked of each client's socket.
+    pub tuning: Option<Box<SocketTuning>>,
     /// Statistics and limits that outlive a reload.
     pub state: Arc<FrontendState>,
 }
@@ -227,6 +230,8 @@ pub struct Server {
     pub minconn: u32,
     /// Whether idle connections may be kept (`pool-max-conn 0` says no).
     pub pool_max: Option<u32>,
+    /// What is asked of each socket to it.
+    pub tuning: Option<Box<SocketTuning>>,
     /// Checks of this server, `None` without `check`.
     pub check: Option<crate::check::ServerCheck>,
     /// State that outlives a reload.

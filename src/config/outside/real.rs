@@ -516,6 +516,40 @@ mod tests {
     }
 
     #[test]
+    fn a_listening_socket_gets_its_options() {
+        use nix::libc::{IPPROTO_TCP, TCP_DEFER_ACCEPT, TCP_FASTOPEN, TCP_USER_TIMEOUT};
+        let mut listen = loopback(0);
+        listen.options.user_timeout = Some(7_000);
+        listen.options.defer_accept = true;
+        listen.options.fast_open = true;
+        listen.options.mss = Some(1_200);
+        let bound = RealOutside::default().bind(&listen).unwrap();
+        assert_eq!(bound.warnings, [""; 0]);
+        let option = |name| sys::option(bound.socket.as_fd(), IPPROTO_TCP, name).unwrap();
+        assert_eq!(option(TCP_USER_TIMEOUT), 7_000);
+        assert_eq!(option(TCP_DEFER_ACCEPT), 1);
+        assert_eq!(option(TCP_FASTOPEN), FAST_OPEN_QUEUE);
+    }
+
+    #[test]
+    fn an_address_of_another_machine_is_bound_only_transparently() {
+        let mut listen = loopback(0);
+        // One of those that are for documentation (RFC 5737); nothing is sent.
+        listen.address = ListenAddress::Tcp("192.0.2.1:0".parse().unwrap());
+        let plain = RealOutside::default().bind(&listen).unwrap_err().to_string();
+        assert!(
+            plain.starts_with("cannot bind socket (Cannot assign requested address)"),
+            "{plain}"
+        );
+        listen.options.transparent = true;
+        let bound = RealOutside::default().bind(&listen).map(drop).map_err(|e| e.to_string());
+        match nix::unistd::geteuid().is_root() {
+            true => assert_eq!(bound, Ok(())),
+            false => assert!(bound.unwrap_err().contains("transparent")),
+        }
+    }
+
+    #[test]
     fn two_binds_of_one_address_are_two_sockets() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();

@@ -55,6 +55,8 @@ pub struct HttpOptions {
     pub forward_for: Option<ForwardFor>,
     /// `option originalto`
     pub original_to: Option<ForwardFor>,
+    /// `option nolinger`
+    pub no_linger: bool,
     /// `option http-pretend-keepalive`
     pub pretend_keep_alive: bool,
     /// `option abortonclose`
@@ -107,6 +109,7 @@ impl HttpOptions {
             reuse: http.reuse.unwrap_or_default(),
             forward_for: http.forward_for.clone(),
             original_to: http.original_to.clone(),
+            no_linger: on("nolinger"),
             pretend_keep_alive: on("http-pretend-keepalive"),
             abort_on_close: on("abortonclose"),
             all_backups: on("allbackups"),

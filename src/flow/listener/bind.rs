@@ -157,6 +157,10 @@ fn bind(line: &mut Line<'_>) -> Parsed {
         read.map_err(|e| within(e, &text))?;
         line.words = option.words;
     }
+    if let Some(other) = spec.proto.as_deref().filter(|proto| *proto != "h1") {
+        let place = spec.place.clone();
+        line.spec.note_planned(&format!("bind proto {other}"), &place);
+    }
     line.proxy().binds.push(spec);
     Ok(())
 }

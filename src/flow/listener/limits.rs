@@ -96,33 +96,6 @@ pub const PART: Part = Part {
             ..FRONTEND
         },
         Keyword {
-            name: "clitcpka-cnt",
-            args: "<count>",
-            default: "the kernel's",
-            doc: "Unanswered keep-alive probes after which a client connection is dropped.",
-            examples: &["clitcpka-cnt 5"],
-            parse: |line| integer(line, "an integer value"),
-            ..FRONTEND
-        },
-        Keyword {
-            name: "clitcpka-idle",
-            args: "<timeout>",
-            default: "the kernel's",
-            doc: "Idle time before a client connection is probed.",
-            examples: &["clitcpka-idle 60s"],
-            parse: seconds,
-            ..FRONTEND
-        },
-        Keyword {
-            name: "clitcpka-intvl",
-            args: "<timeout>",
-            default: "the kernel's",
-            doc: "Time between keep-alive probes of a client connection.",
-            examples: &["clitcpka-intvl 10s"],
-            parse: seconds,
-            ..FRONTEND
-        },
-        Keyword {
             name: "grace",
             sections: Sections::PROXIES,
             args: "<time>",

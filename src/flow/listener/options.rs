@@ -71,12 +71,15 @@ fn proto(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     }
 }
 
-fn tcp_ut(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
+fn tcp_ut(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     let Some(word) = line.word() else {
         return Err(refuse(line, "'tcp-ut' : missing TCP User Timeout value".into()));
     };
     match parse_time(word.bytes(), TimeUnit::Milliseconds) {
-        Ok(_) => Ok(()),
+        Ok(delay) => {
+            bind.options.user_timeout = u32::try_from(delay.as_millis()).ok();
+            Ok(())
+        }
         Err(NumberError::Overflow) => Err(refuse(
             line,
             format!(
@@ -256,6 +259,11 @@ pub const PART: Part = Part {
             name: "defer-accept",
             doc: "Accepts a connection once data has come.",
             examples: &["defer-accept"],
+            status: Status::Works,
+            parse: |_, bind| {
+                bind.options.defer_accept = true;
+                Ok(())
+            },
             ..BindOption::NEW
         },
         BindOption {
@@ -307,6 +315,7 @@ pub const PART: Part = Part {
             args: "<size>",
             doc: "The largest TCP segment.",
             examples: &["mss 1300"],
+            status: Status::Works,
             parse: mss,
             ..BindOption::NEW
         },
@@ -400,6 +409,7 @@ pub const PART: Part = Part {
             args: "<name>",
             doc: "The protocol spoken from the first byte on, without negotiation: `h1`, `h2`.",
             examples: &["proto h1"],
+            status: Status::Works,
             parse: proto,
             ..BindOption::NEW
         },
@@ -437,10 +447,21 @@ pub const PART: Part = Part {
             args: "<delay>",
             doc: "How long sent data may stay unacknowledged.",
             examples: &["tcp-ut 30s"],
+            status: Status::Works,
             parse: tcp_ut,
             ..BindOption::NEW
         },
-        BindOption { name: "tfo", doc: "TCP fast open.", examples: &["tfo"], ..BindOption::NEW },
+        BindOption {
+            name: "tfo",
+            doc: "TCP fast open.",
+            examples: &["tfo"],
+            status: Status::Works,
+            parse: |_, bind| {
+                bind.options.fast_open = true;
+                Ok(())
+            },
+            ..BindOption::NEW
+        },
         BindOption {
             name: "tls-ticket-keys",
             args: "<file>",
@@ -453,6 +474,11 @@ pub const PART: Part = Part {
             name: "transparent",
             doc: "Binds addresses that are not of this machine.",
             examples: &["transparent"],
+            status: Status::Works,
+            parse: |_, bind| {
+                bind.options.transparent = true;
+                Ok(())
+            },
             ..BindOption::NEW
         },
         BindOption {

@@ -12,7 +12,7 @@ use crate::flow::session::outcome::{When, Who};
 use crate::flow::threads::View;
 use crate::flow::transport::socket::Socket;
 use crate::flow::transport::timer::Timer;
-use crate::state::world::{Backend, Server};
+use crate::state::world::{Backend, Proxy, Server};
 
 /// A connection to a server, with the session slot it occupies there.
 #[derive(Debug)]
@@ -39,8 +39,13 @@ impl Slot {
         self.backend().and_then(|b| b.servers.get(self.server))
     }
 
+    /// The server's proxy.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.world.proxies.get(self.backend)
+    }
+
     fn backend(&self) -> Option<&Backend> {
-        self.world.proxies.get(self.backend)?.backend.as_ref()
+        self.proxy()?.backend.as_ref()
     }
 }
 

@@ -6,10 +6,11 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 
 use nix::errno::Errno;
-use socket2::{Domain, Protocol, Type};
+use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::flow::session::Stream;
 use crate::flow::transport::socket::Socket;
+use crate::flow::transport::tuning::SocketTuning;
 use crate::state::server_status::ServerAddress;
 use crate::state::world::Server;
 
@@ -22,7 +23,8 @@ pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket>
     match &*address {
         ServerAddress::Inet(address) => {
             let port = target_port(server, stream, address.port());
-            connect_tcp(SocketAddr::new(address.ip(), port)).await
+            let address = SocketAddr::new(address.ip(), port);
+            connect_tcp(address, server.tuning.as_deref()).await
         }
         ServerAddress::Unix(path) => connect_unix(&UnixAddress::from_pathname(path)?),
         ServerAddress::Abstract(name) => connect_unix(&UnixAddress::from_abstract_name(name)?),
@@ -32,10 +34,13 @@ pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket>
 
 /// A TCP connection. To a near server it is there at once, and is found out without waiting for an event;
 /// an error is asked for only when one was told.
-async fn connect_tcp(address: SocketAddr) -> io::Result<Socket> {
+async fn connect_tcp(address: SocketAddr, tuning: Option<&SocketTuning>) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = socket2::Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
     socket.set_tcp_nodelay(true)?;
+    if let Some(tuning) = tuning {
+        tuning.apply(&SockRef::from(&socket));
+    }
     match socket.connect(&address.into()) {
         Err(e) if e.raw_os_error() != Some(Errno::EINPROGRESS as i32) => return Err(e),
         _ => {}
@@ -45,7 +50,7 @@ async fn connect_tcp(address: SocketAddr) -> io::Result<Socket> {
     }
     let socket = Socket::connecting(socket.into());
     socket.writable().await?;
-    match socket2::SockRef::from(&socket).take_error()? {
+    match SockRef::from(&socket).take_error()? {
         Some(error) => Err(error),
         None => Ok(socket),
     }

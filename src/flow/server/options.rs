@@ -67,6 +67,12 @@ pub struct ServerOptionsSpec {
     pub cookie: Option<String>,
     /// Every option in its order, with its first argument.
     pub written: Vec<(&'static str, String)>,
+    /// `tcp-ut`
+    pub user_timeout: Option<Duration>,
+    /// `tfo`
+    pub fast_open: bool,
+    /// `proto`
+    pub proto: Option<String>,
 }
 
 impl ServerOptionsSpec {
@@ -239,6 +245,9 @@ fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) ->
         (row.parse)(&mut option, spec)?;
         spec.written.push((row.name, first.unwrap_or_default()));
         line.words = option.words;
+    }
+    if let Some(other) = spec.proto.as_deref().filter(|proto| *proto != "h1") {
+        line.spec.note_planned(&format!("server proto {other}"), line.words.place);
     }
     Ok(())
 }

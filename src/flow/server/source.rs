@@ -5,7 +5,7 @@ use crate::catalog::{Keyword, Part, Status};
 use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
 use crate::config::args::{Line, Parsed};
 use crate::config::section::Sections;
-use crate::flow::listener::limits::{integer, seconds};
+use crate::flow::listener::limits::integer;
 
 fn source(line: &mut Line<'_>) -> Parsed {
     const USAGE: &str =
@@ -229,33 +229,6 @@ pub const PART: Part = Part {
             doc: "The address that servers are connected from; `usesrc` takes the client's address or one from a header, where the kernel allows it, and `interface` binds to a network interface.",
             examples: &["source 127.0.0.1"],
             parse: source,
-            ..BACKEND
-        },
-        Keyword {
-            name: "srvtcpka-cnt",
-            args: "<count>",
-            default: "the kernel's",
-            doc: "Unanswered keep-alive probes after which a server connection is dropped.",
-            examples: &["srvtcpka-cnt 5"],
-            parse: |line| integer(line, "an integer value"),
-            ..BACKEND
-        },
-        Keyword {
-            name: "srvtcpka-idle",
-            args: "<timeout>",
-            default: "the kernel's",
-            doc: "Idle time before a server connection is probed.",
-            examples: &["srvtcpka-idle 60s"],
-            parse: seconds,
-            ..BACKEND
-        },
-        Keyword {
-            name: "srvtcpka-intvl",
-            args: "<timeout>",
-            default: "the kernel's",
-            doc: "Time between keep-alive probes of a server connection.",
-            examples: &["srvtcpka-intvl 10s"],
-            parse: seconds,
             ..BACKEND
         },
         Keyword {

@@ -80,12 +80,15 @@ fn purge_delay(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed
     }
 }
 
-fn proto(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+fn proto(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let Some(value) = line.word().map(|w| w.str()) else {
         return Err(refuse(line, "'proto' : missing value"));
     };
     match &*value {
-        "h1" | "h2" | "fcgi" | "none" => Ok(()),
+        "h1" | "h2" | "fcgi" | "none" => {
+            server.proto = Some(value.into_owned());
+            Ok(())
+        }
         other => Err(refuse(line, format!("'proto' :  unknown MUX protocol '{other}'"))),
     }
 }
@@ -205,12 +208,15 @@ fn source(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     }
 }
 
-fn tcp_ut(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+fn tcp_ut(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let Some(value) = line.word() else {
         return Err(refuse(line, "'tcp-ut' : missing TCP User Timeout value"));
     };
     match parse_time(value.bytes(), TimeUnit::Milliseconds) {
-        Ok(_) => Ok(()),
+        Ok(delay) => {
+            server.user_timeout = Some(delay);
+            Ok(())
+        }
         Err(NumberError::Overflow) => Err(refuse(
             line,
             format!(
@@ -460,6 +466,11 @@ pub const PART: Part = Part {
             name: "no-tfo",
             doc: "Undoes a tfo of default-server.",
             examples: &["no-tfo"],
+            status: Status::Works,
+            parse: |_, server| {
+                server.fast_open = false;
+                Ok(())
+            },
             ..ServerOption::NEW
         },
         ServerOption {
@@ -537,6 +548,7 @@ pub const PART: Part = Part {
             doc: "The protocol spoken from the first byte on: `h1`, `h2` or `fcgi`.",
             examples: &["proto h1"],
             parse: proto,
+            status: Status::Works,
             ..ServerOption::NEW
         },
         ServerOption {
@@ -671,12 +683,18 @@ pub const PART: Part = Part {
             doc: "How long sent data may stay unacknowledged.",
             examples: &["tcp-ut 30s"],
             parse: tcp_ut,
+            status: Status::Works,
             ..ServerOption::NEW
         },
         ServerOption {
             name: "tfo",
             doc: "Sends data with the first packet (TCP fast open).",
             examples: &["tfo"],
+            status: Status::Works,
+            parse: |_, server| {
+                server.fast_open = true;
+                Ok(())
+            },
             ..ServerOption::NEW
         },
         ServerOption {

@@ -67,7 +67,7 @@ async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
     let deadline: Option<Instant> = timeout.map(|t| start.instant + t);
     let mut registered: Option<usize> = None;
     let mut grace: Option<Instant> = None;
-    let Client { socket, input, timer } = client;
+    let Client { socket, input, timer, .. } = client;
     let mut fresh = session.requests.get() == 0;
     let awake = poll_fn(|cx| {
         let readable = match std::mem::take(&mut fresh) {

@@ -23,6 +23,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
+
 use crate::config::proxy::Mode;
 use crate::flow::http::h1::framing::{Body, Framing};
 use crate::flow::http::message::Message;
@@ -58,7 +60,8 @@ pub fn spawn(
     else {
         return;
     };
-    let mut client = Client { socket, input: None, timer: Timer::default() };
+    let no_linger = session.no_linger();
+    let mut client = Client { socket, input: None, timer: Timer::default(), no_linger };
     if guarded {
         drop(tokio::task::spawn_local(async move {
             if Box::pin(handshake::run(&mut session, &mut client)).await {
@@ -69,6 +72,8 @@ pub fn spawn(
                 };
                 let mut run = run;
                 poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
+                drop(run);
+                client.end();
             }
         }));
         return;
@@ -77,12 +82,18 @@ pub fn spawn(
     // What a block captures is kept once; an async function would keep its arguments twice.
     match mode {
         Mode::Http => drop(tokio::task::spawn_local(async move {
-            let mut run = pin!(http::run(&session, &mut client));
-            poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
+            {
+                let mut run = pin!(http::run(&session, &mut client));
+                poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
+            }
+            client.end();
         })),
         Mode::Tcp | Mode::Health => drop(tokio::task::spawn_local(async move {
-            let mut run = Box::pin(tcp::run(&session, &mut client));
-            poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
+            {
+                let mut run = Box::pin(tcp::run(&session, &mut client));
+                poll_fn(|cx| clock::standing_still(|| run.as_mut().poll(cx))).await;
+            }
+            client.end();
         })),
     }
 }
@@ -96,6 +107,17 @@ pub struct Client {
     pub input: Option<Buffer>,
     /// The connection's timer.
     pub timer: Timer,
+    /// `option nolinger` of its frontend.
+    pub no_linger: bool,
+}
+
+impl Client {
+    /// `option nolinger`: a client that has ended its direction is not waited for.
+    fn end(&self) {
+        if self.no_linger && self.socket.is_half_closed() {
+            self.socket.reset_on_close();
+        }
+    }
 }
 
 /// One end of a connection.
@@ -180,7 +202,11 @@ impl Session {
         let listener = admission.listener.clone();
         let index = find_frontend(&world, &listener)?;
         let proxy = world.proxies.get(index)?;
-        let frontend = proxy.frontend.as_ref()?.state.clone();
+        let frontend = proxy.frontend.as_ref()?;
+        if let Some(tuning) = &frontend.tuning {
+            tuning.apply(&SockRef::from(socket));
+        }
+        let frontend = frontend.state.clone();
         let now_ms = clock::ms_of(accepted.instant);
         let process = &thread.shared.counters;
         process.connections_total.inc();
@@ -242,6 +268,12 @@ impl Session {
         let index = world.frontend(&self.listener.proxy_name)?.index;
         self.place.set((world.generation, index));
         Some((world, index))
+    }
+
+    /// Whether its frontend has `option nolinger`.
+    fn no_linger(&self) -> bool {
+        let view = self.view();
+        view.is_some_and(|(world, at)| world.proxies.get(at).is_some_and(|p| p.options.no_linger))
     }
 
     /// Where the client connected to.

@@ -26,6 +26,8 @@ struct Direction<'a> {
     ended: bool,
     /// The end was passed on to the writer.
     closed: bool,
+    /// The writer's connection is not ended, but reset.
+    resets: bool,
     bytes: u64,
 }
 
@@ -52,8 +54,10 @@ impl Direction<'_> {
             }
             if self.ended {
                 self.closed = true;
-                // Failing means that the other side has gone altogether, as reading from it tells.
-                let _ = self.writer.shutdown();
+                if !self.resets {
+                    // Failing means that the other side has gone altogether, as reading from it tells.
+                    let _ = self.writer.shutdown();
+                }
                 break;
             }
             match self.poll_fill(cx) {
@@ -97,6 +101,8 @@ pub async fn copy(
     timeouts: (Timeouts, Timeouts),
     from_server: Option<Buffer>,
 ) -> (Outcome, u64, u64) {
+    let resets_client = client.no_linger;
+    let resets_server = link.slot.proxy().is_some_and(|p| p.options.no_linger);
     let (client_reader, client_writer) = client.socket.split();
     let (server_reader, server_writer) = link.socket.split();
     let direction = |reader, writer, buffer| Direction {
@@ -105,15 +111,19 @@ pub async fn copy(
         buffer,
         ended: false,
         closed: false,
+        resets: false,
         bytes: 0,
     };
     let mut up = direction(client_reader, server_writer, client.input.take());
+    up.resets = resets_server;
     let mut down = direction(server_reader, client_writer, from_server);
     let timer = &mut client.timer;
     let mut last = clock::now();
     let outcome = poll_fn(|cx| {
         let mut moved = false;
-        let (sent, received) = (up.poll_move(cx, &mut moved), down.poll_move(cx, &mut moved));
+        let sent = up.poll_move(cx, &mut moved);
+        down.resets = resets_client && up.ended;
+        let received = down.poll_move(cx, &mut moved);
         match (sent, received) {
             (Poll::Ready(Err(Failure::Reader)), _) | (_, Poll::Ready(Err(Failure::Writer))) => {
                 return Poll::Ready(Outcome::new(Who::Client, When::Data));
@@ -122,6 +132,10 @@ pub async fn copy(
                 return Poll::Ready(Outcome::new(Who::Server, When::Data));
             }
             (Poll::Ready(Ok(())), Poll::Ready(Ok(()))) => return Poll::Ready(Outcome::default()),
+            (Poll::Ready(Ok(())), _) if resets_server => {
+                // `option nolinger`: nothing is left of the server's connection.
+                return Poll::Ready(Outcome::default());
+            }
             _ => {}
         }
         if moved {
@@ -136,7 +150,7 @@ pub async fn copy(
     })
     .await;
     let (up, down) = (up.bytes, down.bytes);
-    if outcome == Outcome::new(Who::Client, When::Data) {
+    if resets_server || outcome == Outcome::new(Who::Client, When::Data) {
         // The server shall see that the client did not end properly.
         link.socket.reset_on_close();
     }
@@ -171,7 +185,15 @@ impl<'a> Early<'a> {
         let (reader, _) = client.socket.split();
         let (from_server, writer) = link.socket.split();
         let buffer = client.input.take();
-        let up = Direction { reader, writer, buffer, ended: false, closed: false, bytes: 0 };
+        let up = Direction {
+            reader,
+            writer,
+            buffer,
+            ended: false,
+            closed: false,
+            resets: false,
+            bytes: 0,
+        };
         Early { up, from_server, rest: &mut client.input, timer: &mut client.timer }
     }
 

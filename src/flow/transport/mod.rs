@@ -4,3 +4,4 @@ pub mod buffer;
 pub mod reactor;
 pub mod socket;
 pub mod timer;
+pub mod tuning;

@@ -99,6 +99,12 @@ impl Socket {
         self.fd.as_raw_fd()
     }
 
+    /// Whether the other side has ended its direction and all it sent was read.
+    pub fn is_half_closed(&self) -> bool {
+        let mut byte = [std::mem::MaybeUninit::uninit()];
+        matches!(socket2::SockRef::from(self).peek(&mut byte), Ok(0))
+    }
+
     /// Makes the close a reset, so that no state is left behind (RFC 9293 3.10.4).
     pub fn reset_on_close(&self) {
         // Failing, as for unix sockets, only means an ordinary close.
