@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod acls;
+mod auth;
 mod balance;
 mod bytes;
 mod checks;

@@ -13,6 +13,7 @@ use crate::control::cli::spec::CliSpec;
 use crate::flow::http::options::HttpOptions;
 use crate::flow::listener::bind::Listener;
 use crate::flow::rules::switch::Switch;
+use crate::flow::rules::userlist::Userlist;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::pool::ServerPool;
 use crate::flow::transport::tuning::SocketTuning;
@@ -89,7 +90,17 @@ pub fn compile(
     let generation = GENERATION.fetch_add(1, Relaxed);
     let notices = spec.notices();
     let references = loading::references();
-    Some(World { generation, global, log, proxies, tables, references, cli, notices })
+    Some(World {
+        generation,
+        userlists: Userlist::compile_all(spec),
+        global,
+        log,
+        proxies,
+        tables,
+        references,
+        cli,
+        notices,
+    })
 }
 
 impl Compiler<'_> {

@@ -274,7 +274,7 @@ impl<'a> Reader<'a> {
             return words.end(name);
         }
         let named = opening.named(section, &mut words);
-        if section != Sections::HTTP_ERRORS {
+        if !matches!(section, Sections::HTTP_ERRORS | Sections::USERLIST) {
             self.spec.note_planned(name, place);
         }
         named

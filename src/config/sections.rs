@@ -16,38 +16,6 @@ fn any(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
-fn user(line: &mut Line<'_>) -> Parsed {
-    if line.word().is_none() {
-        return Err(line.bare("'user' expects <name> as arguments."));
-    }
-    while let Some(word) = line.word() {
-        match &*word.str() {
-            "password" | "insecure-password" | "groups" => {
-                line.word();
-            }
-            _ => {
-                return Err(line.bare(
-                    "'user' only supports 'password', 'insecure-password' and 'groups' options.",
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn group(line: &mut Line<'_>) -> Parsed {
-    if line.word().is_none() {
-        return Err(line.bare("'group' expects <name> as arguments."));
-    }
-    while let Some(word) = line.word() {
-        if *word != *"users" {
-            return Err(line.bare("'group' only supports 'users' option."));
-        }
-        line.word();
-    }
-    Ok(())
-}
-
 /// Checks `<address>:<port>`; `subject` is how HAProxy names the line.
 fn address(line: &mut Line<'_>, subject: &str, text: &str, port: bool) -> Parsed {
     match AddressSpec::parse(text) {
@@ -352,7 +320,6 @@ fn log_stderr(line: &mut Line<'_>) -> Parsed {
     Err(line.alert("log-stderr : expects <address> and <facility> or global as arguments"))
 }
 
-const USERLIST: Keyword = Keyword { sections: Sections::USERLIST, ..Keyword::NEW };
 const PEERS: Keyword = Keyword { sections: Sections::PEERS, parse: any, ..Keyword::NEW };
 const MAILERS: Keyword = Keyword { sections: Sections::MAILERS, ..Keyword::NEW };
 const PROGRAM: Keyword = Keyword { sections: Sections::PROGRAM, ..Keyword::NEW };
@@ -366,22 +333,6 @@ const FCGI: Keyword = Keyword { sections: Sections::FCGI_APP, ..Keyword::NEW };
 /// The rows of this family.
 pub const PART: Part = Part {
     keywords: &[
-        Keyword {
-            name: "group",
-            args: "<groupname> [users <user>,...]",
-            doc: "A group of this name, and users in it.",
-            examples: &["group admins users anna"],
-            parse: group,
-            ..USERLIST
-        },
-        Keyword {
-            name: "user",
-            args: "<username> [password|insecure-password <password>] [groups <group>,...]",
-            doc: "A user of this name, with a password that is hashed as crypt(3) does, or as it is (`insecure-password`), and groups.",
-            examples: &["user anna insecure-password secret"],
-            parse: user,
-            ..USERLIST
-        },
         Keyword {
             name: "bind",
             args: "[<address>]:<port> [<option>...]",

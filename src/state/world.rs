@@ -21,6 +21,7 @@ use crate::flow::log::Log;
 use crate::flow::response::error_page::ErrorPages;
 use crate::flow::response::monitor::Monitor;
 use crate::flow::rules::Rules;
+use crate::flow::rules::userlist::Userlist;
 use crate::flow::server::persist::Persistence;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
@@ -42,6 +43,8 @@ pub struct World {
     pub log: Log,
     /// Every proxy, in the order of the configuration; indices are used as references.
     pub proxies: Vec<Proxy>,
+    /// `userlist` sections by name.
+    pub userlists: HashMap<String, Arc<Userlist>>,
     /// Stick tables by name.
     pub tables: HashMap<String, Arc<StickTable>>,
     /// What ACLs and maps look at.

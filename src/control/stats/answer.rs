@@ -8,7 +8,7 @@ use super::row::Selection;
 use super::{Format, StatsPage, actions, dump, schema};
 use crate::flow::http::message::Version;
 use crate::flow::phase::Phase;
-use crate::flow::rules::Verdict;
+use crate::flow::rules::{Verdict, auth};
 use crate::flow::session::Stream;
 use crate::state::clock;
 
@@ -34,7 +34,7 @@ impl StatsPage {
             Access::Granted => {}
             Access::Denied => return Verdict::Deny(403),
             Access::Unknown(realm) => {
-                unauthorized(stream, &realm);
+                auth::ask(stream, realm.as_bytes());
                 return Verdict::Answered;
             }
         }
@@ -137,19 +137,4 @@ impl ProcessInfo {
             idle: super::load::idle_percent(stream.world.global.threads, now_ms),
         }
     }
-}
-
-/// 401: asks for name and password.
-fn unauthorized(stream: &mut Stream<'_>, realm: &str) {
-    const BODY: &[u8] = b"<html><body><h1>401 Unauthorized</h1>\n\
-        You need a valid user and password to access this content.\n</body></html>\n";
-    let response = &mut stream.response;
-    response.clear();
-    response.set_status_line(Version::HTTP_11, 401, b"Unauthorized");
-    response.add(b"content-length", BODY.len().to_string().as_bytes());
-    response.add(b"cache-control", b"no-cache");
-    response.add(b"content-type", b"text/html");
-    let realm = realm.replace(['"', '\\'], "");
-    response.add(b"www-authenticate", format!("Basic realm=\"{realm}\"").as_bytes());
-    stream.reply_body = BODY.to_vec();
 }

@@ -2,6 +2,7 @@
 //! its kin). One file an action; `condition` decides whether a rule applies.
 
 pub mod address;
+pub mod auth;
 pub mod capture;
 pub mod condition;
 pub mod deny;
@@ -15,6 +16,7 @@ pub mod start_line;
 pub mod switch;
 pub mod tcp;
 pub mod track;
+pub mod userlist;
 pub mod var;
 mod wording;
 

@@ -85,13 +85,6 @@ fn number(line: &mut ActionLine<'_, '_>) -> Read {
     not_built()
 }
 
-fn auth(line: &mut ActionLine<'_, '_>) -> Read {
-    if line.accept("realm") && (line.at_condition() || line.word().is_none()) {
-        return Err(refuse(line, "missing realm value"));
-    }
-    not_built()
-}
-
 fn cache(line: &mut ActionLine<'_, '_>) -> Read {
     match (!line.at_condition()).then(|| line.word()).flatten() {
         Some(name) => {
@@ -159,14 +152,6 @@ const ROW: ActionRow = ActionRow {
 /// The rows of this family.
 pub const PART: Part = Part {
     actions: &[
-        ActionRow {
-            name: "auth",
-            args: "[realm <realm>]",
-            doc: "Asks for credentials, with 401, or 407 where the request is for a proxy.",
-            examples: &["auth realm Members"],
-            parse: auth,
-            ..ROW
-        },
         ActionRow {
             name: "cache-store",
             rule_sets: RuleSets::HTTP_RESPONSE,

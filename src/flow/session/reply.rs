@@ -53,9 +53,6 @@ fn built_in(status: u16, response: &mut Message, body: &mut Vec<u8>) {
     response.add(b"content-length", html.len().to_string().as_bytes());
     response.add(b"cache-control", b"no-cache");
     response.add(b"content-type", b"text/html");
-    if status == 401 {
-        response.add(b"www-authenticate", b"Basic realm=\"HAProxy Statistics\"");
-    }
     body.extend_from_slice(html.as_bytes());
 }
 

@@ -2,10 +2,11 @@
 
 use crate::catalog::{AclKeyword, Fetch, Part, Status};
 use crate::flow::http::message::raw_elements;
+use crate::flow::rules::userlist::Userlist;
 use crate::sample::convert::base64;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
-use crate::sample::{ArgType, SampleContext};
+use crate::sample::{ArgType, Arguments, SampleContext};
 
 /// The credentials of `Authorization`: user and password of the scheme Basic (RFC 7617).
 pub fn credentials(context: &SampleContext<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -25,6 +26,30 @@ pub fn credentials(context: &SampleContext<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
     Some((user.to_vec(), password.get(1..)?.to_vec()))
 }
 
+/// The list that is named, and the user whose password is right; no user when it is wrong.
+fn accepted<'a>(
+    context: &SampleContext<'a>,
+    args: &'a Arguments,
+) -> Option<Option<(&'a Userlist, Vec<u8>)>> {
+    let stream = context.stream?;
+    let name = std::str::from_utf8(args.str(0)?).ok()?;
+    let list = stream.world.userlists.get(name)?;
+    let (user, password) = credentials(context)?;
+    Some(list.knows(&user, &password).then_some((&**list, user)))
+}
+
+/// The user; in an ACL its groups, one after the other.
+fn group<'a>(context: &SampleContext<'a>, args: &'a Arguments) -> Option<Value<'a>> {
+    let (list, user) = accepted(context, args)??;
+    if context.occurrence.get() == SampleContext::LAST {
+        return Some(Value::string(user));
+    }
+    let groups = list.groups(&user);
+    let group = groups.get(context.occurrence.get())?;
+    context.more.set(context.occurrence.get() + 1 < groups.len());
+    Some(Value::text(group))
+}
+
 const CREDENTIALS: Fetch = Fetch { valid: valid::REQUEST, ..Fetch::NEW };
 
 /// The rows of this family.
@@ -37,6 +62,8 @@ pub const PART: Part = Part {
             gives: Type::Bool,
             doc: "Whether the request's credentials are in a userlist.",
             examples: &["http_auth(people)"],
+            status: Status::Works,
+            run: |c, args| accepted(c, args).map(|found| Value::Bool(found.is_some())),
             ..CREDENTIALS
         },
         Fetch {
@@ -45,6 +72,8 @@ pub const PART: Part = Part {
             required: 1,
             doc: "The user name, when its password is right, to be matched against groups.",
             examples: &["http_auth_group(people)"],
+            status: Status::Works,
+            run: group,
             ..CREDENTIALS
         },
         Fetch {
