@@ -311,3 +311,18 @@ fn connection_and_session_rules_track_keep_and_rename() -> Result<()> {
     assert!(proxy.cli("show table p")?.contains(" conn_cnt=2"));
     Ok(())
 }
+
+#[test]
+fn what_content_rules_capture_is_logged() -> Result<()> {
+    let (proxy, mut log) = start(
+        "frontend fe\n bind {fe}\n tcp-request inspect-delay 10s\n log-format %hr\n\
+         tcp-request content capture req.payload(1,3) len 2\n default_backend be\n\
+         backend be\n server s1 {s1}\n",
+    )?;
+    let mut client = proxy.connect("fe")?;
+    client.send("xabcd")?;
+    assert_eq!(client.read_exactly(5)?, b"xabcd");
+    drop(client);
+    assert_eq!(log.wait_for(1)?[0].trim_end(), "{ab}");
+    Ok(())
+}

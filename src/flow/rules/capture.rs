@@ -158,6 +158,40 @@ impl ActionSpec for ById {
     }
 }
 
+/// `tcp-request content capture <sample> len <length>`: no `id`, and messages of its own.
+fn tcp_action(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
+    let refuse = |line: &ActionLine<'_, '_>, text: String| {
+        line.alert(format!("'tcp-request content capture' : {text}"))
+    };
+    let Some(text) = line.words.word() else {
+        return Err(refuse(line, "missing fetch method".to_owned()));
+    };
+    let expr = Expr::parse(&text.str()).map_err(|e| refuse(line, e))?;
+    if !valid::at_any(expr.fetch, &Purpose::rule(line.rule_set, &line.proxy).places) {
+        let needs = valid::needs(expr.fetch);
+        return Err(refuse(
+            line,
+            format!(
+                "fetch method '{text}' extracts information from '{needs}', none of which is available here"
+            ),
+        ));
+    }
+    line.planned.extend(expr.planned().map(str::to_owned));
+    if !line.words.accept("len") {
+        return Err(refuse(line, "a positive 'len' argument is mandatory".to_owned()));
+    }
+    if !line.proxy.kind.has_frontend() {
+        let name = &line.proxy.name;
+        return Err(refuse(line, format!("proxy '{name}' has no frontend capability")));
+    }
+    let length = line.words.word().map_or(0, |word| parse_lenient(word.bytes()));
+    let length = usize::try_from(length).ok().filter(|length| *length > 0);
+    let length = length.ok_or_else(|| refuse(line, "length must be > 0".to_owned()))?;
+    let slot = line.captures.request.len();
+    line.captures.request.push(Slot { header: None, length });
+    Ok(Box::new(Capture { expr, slot, response: false }))
+}
+
 fn action(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
     let response = line.rule_set == RuleSets::HTTP_RESPONSE;
     let usage = match response {
@@ -368,10 +402,13 @@ pub const PART: Part = Part {
             .and(RuleSets::HTTP_RESPONSE)
             .and(RuleSets::TCP_REQUEST_CONTENT),
         args: "<sample> [ len <length> | id <id> ]",
-        doc: "Keeps a sample for log lines, in a slot of its own or in a declared one.",
+        doc: "Keeps a sample for log lines, in a slot of its own or, by id, in a declared one; in TCP rules always in one of its own.",
         examples: &["capture src len 15"],
         status: Status::Works,
-        parse: action,
+        parse: |line| match line.rule_set {
+            RuleSets::TCP_REQUEST_CONTENT => tcp_action(line),
+            _ => action(line),
+        },
     }],
     fetches: &[
         Fetch {
