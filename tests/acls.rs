@@ -270,3 +270,54 @@ fn long_lists_are_searched_as_short_ones_are() -> Result<()> {
     assert_eq!(holding(&proxy, &web, "/w", "X-IP: 10.20.0.7\r\n")?, [0; 0]);
     Ok(())
 }
+
+#[test]
+fn of_many_use_backend_lines_the_first_that_applies_decides() -> Result<()> {
+    let names: String = (0..40).map(|n| format!(" acl named{n} hdr(x-h) -i name{n}\n")).collect();
+    let lines = |from: usize, condition: &dyn Fn(usize) -> String| -> String {
+        (from..from + 20).map(|n| format!(" use_backend b{n} if {}\n", condition(n))).collect()
+    };
+    let rules = [
+        lines(0, &|n| format!("{{ hdr(x-h) -i host{n} both }}")),
+        " use_backend b90 if { path /special }\n".to_owned(),
+        lines(20, &|n| format!("named{n}")),
+        lines(40, &|n| format!("{{ path_beg /p{} }}", n - 40)),
+        lines(60, &|n| format!("{{ hdr(x-h) -u {} both host{n} }}", n + 1000)),
+    ];
+    let backends: String = (0..91)
+        .map(|n| {
+            format!("backend b{n}\n http-request return status 200 content-type a/b string b{n}\n")
+        })
+        .collect();
+    let config = format!(
+        "{CLI}{HTTP}frontend fe\n bind {{fe}}\n{names}{} default_backend b89\n{backends}",
+        rules.concat()
+    );
+    let proxy = proxy(&config).start()?;
+    let ask = |path: &str, hosts: &str| -> Result<String> {
+        let headers = if hosts.is_empty() { String::new() } else { format!("X-H: {hosts}\r\n") };
+        Ok(proxy.connect("fe")?.get(path, &headers)?.text())
+    };
+    let cases = [
+        ("/", "HOST7", "b7"),
+        ("/", "both", "b0"),
+        ("/", "host9, host3", "b3"),
+        ("/", "name25", "b25"),
+        ("/", "name25, host60", "b25"),
+        ("/special", "name25", "b90"),
+        ("/special", "host4", "b4"),
+        ("/p1", "", "b41"),
+        ("/p15", "", "b41"),
+        ("/", "host77", "b77"),
+        ("/", "Host77", "b89"),
+        ("/", "none", "b89"),
+        ("/", "", "b89"),
+    ];
+    for (path, hosts, backend) in cases {
+        assert_eq!(ask(path, hosts)?, backend, "{path} {hosts}");
+    }
+    assert_eq!(proxy.cli("add acl #1070 added;del acl #1061 both;del acl #1060 both")?, "\n\n\n");
+    assert_eq!(ask("/", "added")?, "b70");
+    assert_eq!(ask("/", "host77")?, "b77");
+    Ok(())
+}

@@ -12,6 +12,7 @@ use crate::config::spec::{ProxyKind, ProxySpec, ServerSpec, Spec};
 use crate::control::cli::spec::CliSpec;
 use crate::flow::http::options::HttpOptions;
 use crate::flow::listener::bind::Listener;
+use crate::flow::rules::first::FirstOf;
 use crate::flow::rules::switch::Switch;
 use crate::flow::rules::userlist::Userlist;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
@@ -137,6 +138,8 @@ impl Compiler<'_> {
         let mode = spec.basics.mode;
         let mut rules = self.rules(spec);
         rules.switching = self.switching(spec, mode, &rules.acls);
+        let conditions = rules.switching.iter().map(|rule| rule.condition.as_ref());
+        rules.first_switch = FirstOf::compile(conditions);
         let log = spec.log.compile(spec, self);
         let stats = spec.stats.compile(spec, self);
         let frontend = spec.kind.has_frontend().then(|| self.frontend(index, spec));
@@ -176,6 +179,7 @@ impl Compiler<'_> {
             http_response: self.rule_set(spec, RuleSets::HTTP_RESPONSE, &acls),
             http_after_response: self.rule_set(spec, RuleSets::HTTP_AFTER_RESPONSE, &acls),
             switching: Vec::new(),
+            first_switch: FirstOf::default(),
             inspect_request: spec.rules.inspect_request,
             inspect_response: spec.rules.inspect_response,
             redirects: self.rule_list(spec.rules.redirects.iter(), &acls),

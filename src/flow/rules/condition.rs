@@ -135,6 +135,17 @@ impl Condition {
         any != self.negated
     }
 
+    /// The tests of its only ACL, if that must be true and there is nothing else.
+    pub fn single(&self) -> Option<&[Arc<AclTest>]> {
+        match self.alternatives.as_slice() {
+            [terms] if !self.negated => match terms.as_slice() {
+                [term] if !term.negated => Some(&term.acl.tests),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether it holds, where bytes may still come (`tcp-request content`): `None` when they decide.
     pub fn decide(&self, context: &SampleContext<'_>) -> Option<bool> {
         let mut open = false;
@@ -186,16 +197,32 @@ impl AclTest {
 
     /// Whether one of the sample's values matches one of the patterns.
     fn holds(&self, context: &SampleContext<'_>) -> bool {
+        self.any_value(context, |value| self.matches(value))
+    }
+
+    /// Whether this is true of one of the sample's values.
+    pub fn any_value(
+        &self,
+        context: &SampleContext<'_>,
+        mut is_true: impl FnMut(&Value<'_>) -> bool,
+    ) -> bool {
         context.occurrence.set(0);
         loop {
             context.more.set(false);
             context.changing.set(false);
             match self.expr.eval(context) {
-                Some(value) if self.matches(&value) => return true,
-                None if !context.more.get() => return false,
+                Some(value) if is_true(&value) => return true,
                 _ if !context.more.get() => return false,
                 _ => context.occurrence.set(context.occurrence.get() + 1),
             }
+        }
+    }
+
+    /// The patterns, when all of them stand in the configuration.
+    pub fn words(&self) -> Option<&Patterns> {
+        match self.patterns.as_slice() {
+            [words] => Some(words),
+            _ => None,
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod auth;
 pub mod capture;
 pub mod condition;
 pub mod deny;
+pub mod first;
 pub mod header;
 pub mod log_level;
 pub mod map;
@@ -375,6 +376,8 @@ pub struct Rules {
     pub inspect_response: Option<Duration>,
     /// `use_backend`
     pub switching: Vec<switch::Switch>,
+    /// Finds the first of them that applies.
+    pub first_switch: first::FirstOf,
     /// Named ACLs.
     pub acls: Vec<Arc<Acl>>,
     /// `redirect`

@@ -81,9 +81,10 @@ pub fn choose(stream: &Stream<'_>, phase: Phase) -> Option<usize> {
         return default;
     }
     let context = stream.sample_context(phase);
-    let applies = |rule: &&Switch| rule.condition.as_ref().is_none_or(|c| c.holds(&context));
-    let rule = proxy.rules.switching.iter().find(applies);
-    rule.and_then(|rule| rule.find(stream, phase)).or(default)
+    let applies = |rule: &Switch| rule.condition.as_ref().is_none_or(|c| c.holds(&context));
+    let rules = &proxy.rules.switching;
+    let first = proxy.rules.first_switch.find(&context, |at| rules.get(at).is_some_and(applies));
+    first.and_then(|at| rules.get(at)?.find(stream, phase)).or(default)
 }
 
 fn use_backend(line: &mut Line<'_>) -> Parsed {
