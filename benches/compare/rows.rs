@@ -1,5 +1,6 @@
 //! The rows of the table: what each one does with a proxy, and what it must reach.
 
+use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Instant;
@@ -9,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use crate::arguments::Arguments;
 use crate::rig::config;
 use crate::rig::cpus::Split;
+use crate::rig::lists::Lists;
 use crate::rig::proxy::{Kind, Program, Proxy, free_port};
 use crate::rig::traffic::{Answer, Connections, Timing, Traffic, Work};
 use crate::rig::usage::{Cpu, resident};
@@ -42,6 +44,14 @@ enum Act {
     Rest,
     CheckLarge,
     FirstAnswer,
+    /// Load on one process whose rules and maps decide about each request.
+    Lists {
+        lists: Lists,
+        at_once: usize,
+        requests: usize,
+    },
+    /// Resident memory of one process with these maps.
+    Memory(Lists),
 }
 
 /// One program in one round.
@@ -125,13 +135,74 @@ pub const ROWS: &[Row] = &[
         rounds: 15,
         act: Act::FirstAnswer,
     },
+    Row {
+        name: "rules",
+        title: "6 ACLs with expressions and lists, 8 header rules, variables, httplog over UDP",
+        unit: "µs CPU/request",
+        target: Target::Ratio(0.75),
+        rounds: 9,
+        act: lists(Lists::Usual, 64, 12_000),
+    },
+    Row {
+        name: "use-backend",
+        title: "10,000 use_backend lines, the last one applies",
+        unit: "µs CPU/request",
+        target: Target::Ratio(0.10),
+        rounds: 5,
+        act: lists(Lists::UseBackend, 16, 1_500),
+    },
+    Row {
+        name: "substrings",
+        title: "an ACL file of 100,000 substrings (-m sub -f)",
+        unit: "µs CPU/request",
+        target: Target::Ratio(0.01),
+        rounds: 3,
+        act: lists(Lists::Substrings, 4, 450),
+    },
+    Row {
+        name: "map-str",
+        title: "map_str with 1,000,000 entries",
+        unit: "µs CPU/request",
+        target: Target::Ratio(0.9),
+        rounds: 9,
+        act: lists(Lists::MapStr, 64, 12_000),
+    },
+    Row {
+        name: "map-beg",
+        title: "map_beg with 1,000,000 entries",
+        unit: "µs CPU/request",
+        target: Target::Ratio(0.9),
+        rounds: 9,
+        act: lists(Lists::MapBeg, 64, 12_000),
+    },
+    Row {
+        name: "map-ip",
+        title: "map_ip with 1,000,000 entries",
+        unit: "µs CPU/request",
+        target: Target::Ratio(0.9),
+        rounds: 9,
+        act: lists(Lists::MapIp, 64, 12_000),
+    },
+    Row {
+        name: "map-memory",
+        title: "map_str, map_beg and map_ip with 1,000,000 entries each",
+        unit: "MB resident",
+        target: Target::Ratio(1.0),
+        rounds: 1,
+        act: Act::Memory(Lists::Maps),
+    },
 ];
+
+const fn lists(lists: Lists, at_once: usize, requests: usize) -> Act {
+    Act::Lists { lists, at_once, requests }
+}
 
 /// Everything a row needs: the programs in the order of the columns, and the load.
 pub struct Bench {
     pub programs: Vec<Program>,
     pub cpus: Split,
     pub traffic: Traffic,
+    pub log: UdpSocket,
     pub folder: PathBuf,
 }
 
@@ -182,7 +253,39 @@ impl Bench {
             Act::Rest => self.rest(program),
             Act::CheckLarge => self.check_large(program),
             Act::FirstAnswer => self.first_answer(program),
+            Act::Lists { lists, at_once, requests } => {
+                let proxy = match running {
+                    Some(proxy) => proxy,
+                    None => running.insert(self.start_lists(*lists, program)?),
+                };
+                let work = Work {
+                    to: proxy.at.http,
+                    answer: Answer::Small,
+                    connections: Connections::Reused,
+                    at_once: *at_once,
+                    requests: if quick { requests / 3 } else { *requests },
+                };
+                self.traffic.varied = lists.requests();
+                let sample = self.load(proxy.pid(), work);
+                self.traffic.varied.clear();
+                sample
+            }
+            Act::Memory(lists) => {
+                let proxy = self.start_lists(*lists, program)?;
+                let cost = resident(proxy.pid())? / 1024.0;
+                Ok(Sample { cost, split: None, load: None, wall: None })
+            }
         }
+    }
+
+    fn start_lists(&self, lists: Lists, program: &Program) -> Result<Proxy> {
+        ensure!(program.kind == Kind::Haproxy, "not configured");
+        let log = self.log.local_addr()?;
+        // The files are the same for all.
+        let files = &self.folder;
+        program.start_with(self.traffic.origin, &self.folder, &self.cpus, |at, _| {
+            lists.config(at, files, log)
+        })
     }
 
     fn load(&mut self, pid: u32, work: Work) -> Result<Sample> {

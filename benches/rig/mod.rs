@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod cpus;
+pub mod lists;
 pub mod proxy;
 pub mod traffic;
 pub mod usage;

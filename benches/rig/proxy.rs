@@ -58,13 +58,27 @@ impl Program {
 
     /// Starts it between `origin` and two free ports and waits until both accept.
     pub fn start(&self, origin: SocketAddr, folder: &Path, cpus: &Split) -> Result<Proxy> {
+        let text = |at: Places, folder: &Path| {
+            Ok(match self.kind {
+                Kind::Haproxy => config::haproxy(at),
+                Kind::Nginx => config::nginx(at, &folder.display().to_string()),
+            })
+        };
+        self.start_with(origin, folder, cpus, text)
+    }
+
+    /// The same with a configuration of one's own.
+    pub fn start_with(
+        &self,
+        origin: SocketAddr,
+        folder: &Path,
+        cpus: &Split,
+        text: impl FnOnce(Places, &Path) -> Result<String>,
+    ) -> Result<Proxy> {
         let at = Places { http: free_port()?, tcp: free_port()?, origin };
         let folder = folder.join(format!("{}-{}", self.name.replace(' ', "-"), at.http.port()));
         std::fs::create_dir_all(&folder)?;
-        let text = match self.kind {
-            Kind::Haproxy => config::haproxy(at),
-            Kind::Nginx => config::nginx(at, &folder.display().to_string()),
-        };
+        let text = text(at, &folder)?;
         let file = folder.join("proxy.cfg");
         std::fs::write(&file, text)?;
         let mut command = self.command(&file);
@@ -72,7 +86,7 @@ impl Program {
         let child = cpus.spawn_on_proxy_side(|| command.spawn())?;
         let child = child.with_context(|| format!("starting {}", self.path.display()))?;
         let mut proxy = Proxy { at, child };
-        proxy.wait_for(at.http, Duration::from_secs(5)).with_context(|| {
+        proxy.wait_for(at.http, Duration::from_secs(20)).with_context(|| {
             let said = std::fs::read_to_string(folder.join("stderr")).unwrap_or_default();
             format!("{} does not listen; it said: {said}", self.name)
         })?;

@@ -55,6 +55,8 @@ pub struct Traffic {
     buffer: Vec<u8>,
     small: Vec<u8>,
     large: Vec<u8>,
+    /// What is sent in turn in the place of the usual request, if not empty.
+    pub varied: Vec<Vec<u8>>,
     pub origin: SocketAddr,
 }
 
@@ -109,6 +111,7 @@ impl Traffic {
             buffer: vec![0; 256 << 10],
             small: response(SMALL),
             large: response(LARGE),
+            varied: Vec::new(),
             origin,
         };
         door.set_nonblocking(true)?;
@@ -288,7 +291,8 @@ impl Traffic {
         client.since = since;
         client.left = None;
         client.head.clear();
-        client.stream.write_all(&progress.request)?;
+        let turn = progress.to_start % self.varied.len().max(1);
+        client.stream.write_all(self.varied.get(turn).unwrap_or(&progress.request))?;
         progress.to_start -= 1;
         Ok(())
     }
