@@ -208,17 +208,19 @@ fn actions(page: &mut Roff) {
         let name = row.name.strip_suffix("(*)");
         page.entry(&name.map_or(row.name.to_owned(), |name| format!("{name}(...)")), row.args);
         page.text(row.doc);
-        page.detail("Rule sets", &rule_sets(row));
-        let set = RuleSets::NAMES.iter().rev().find(|(_, set)| row.rule_sets.contains(*set));
-        let directive = set.map_or("", |(directive, _)| directive);
+        page.detail("Rule sets", &rule_sets(row).collect::<Vec<_>>().join(", "));
+        let directive = match row.rule_sets.contains(RuleSets::HTTP_REQUEST) {
+            true => RuleSets::HTTP_REQUEST.name(),
+            false => rule_sets(row).next().unwrap_or_default(),
+        };
         let example = row.examples.first().map(|example| format!("{directive} {example}"));
         end_of_entry(page, "", example.as_deref(), row.status);
     }
 }
 
-fn rule_sets(row: &ActionRow) -> String {
+fn rule_sets(row: &ActionRow) -> impl Iterator<Item = &'static str> {
     let sets = RuleSets::NAMES.iter().filter(|(_, set)| row.rule_sets.contains(*set));
-    sets.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    sets.map(|(name, _)| *name)
 }
 
 fn fetches(page: &mut Roff) {
@@ -292,7 +294,10 @@ fn acl_keywords(page: &mut Roff) {
 
 fn log_variables(page: &mut Roff) {
     page.section("Log variables");
-    page.paragraph("What may follow a percent sign in a format.");
+    page.paragraph(
+        "What may follow a percent sign in a format, with flags in braces before the name:",
+    );
+    page.example("log-format \"%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %{+Q}r\"");
     for row in sorted(PARTS.iter().flat_map(|part| part.log_variables), |row| row.name) {
         page.entry(&format!("%{}", row.name), "");
         match row.replaced_by {
