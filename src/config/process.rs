@@ -117,6 +117,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "localpeer",
             args: "<name>",
+            default: "this machine's name",
             doc: "The name of this peer, instead of the host name.",
             examples: &["localpeer lb1"],
             status: Status::Planned,
@@ -144,6 +145,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "mworker-max-reloads",
             args: "<number>",
+            default: "no limit",
             doc: "Reloads an old worker lives through.",
             examples: &["mworker-max-reloads 5"],
             status: Status::Planned,
@@ -170,6 +172,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "strict-limits",
             negatable: true,
+            default: "on",
             doc: "Stops when a limit cannot be set.",
             examples: &["strict-limits"],
             status: Status::Planned,

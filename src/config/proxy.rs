@@ -211,6 +211,7 @@ pub const PART: Part = Part {
             name: "fullconn",
             sections: Sections::BACKENDS,
             args: "<conns>",
+            default: "a tenth of the maxconns of the frontends that may choose the backend",
             doc: "The number of connections at which a server's minconn has grown to its maxconn.",
             examples: &["fullconn 10000"],
             parse: fullconn,

@@ -164,6 +164,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxsslrate",
             args: "<number>",
+            default: "0, which is no limit",
             doc: "New TLS sessions a second for the whole process; further ones wait.",
             examples: &["maxsslrate 100"],
             status: Status::Planned,
@@ -262,6 +263,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "ssl-load-extra-files",
             args: "{ none | all | bundle | sctl | ocsp | issuer | key }...",
+            default: "all",
             doc: "Which files beside a certificate are loaded too.",
             examples: &["ssl-load-extra-files key"],
             status: Status::Planned,
@@ -279,6 +281,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "ssl-server-verify",
             args: "{ none | required }",
+            default: "required",
             doc: "Whether server certificates are verified by default.",
             examples: &["ssl-server-verify required"],
             status: Status::Planned,
@@ -296,6 +299,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.ssl.cachesize",
             args: "<number>",
+            default: "20000",
             doc: "Entries of the TLS session cache.",
             examples: &["tune.ssl.cachesize 20000"],
             status: Status::Planned,
@@ -305,6 +309,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.ssl.capture-cipherlist-size",
             args: "<number>",
+            default: "0",
             doc: "Bytes of the client's cipher list that are kept.",
             examples: &["tune.ssl.capture-cipherlist-size 800"],
             status: Status::Planned,
@@ -332,6 +337,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.ssl.lifetime",
             args: "<timeout>",
+            default: "300",
             doc: "How long a TLS session is kept.",
             examples: &["tune.ssl.lifetime 300"],
             status: Status::Planned,
@@ -341,6 +347,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.ssl.maxrecord",
             args: "<number>",
+            default: "0, which is no limit",
             doc: "The largest TLS record sent at once.",
             examples: &["tune.ssl.maxrecord 1400"],
             status: Status::Planned,
@@ -350,6 +357,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.ssl.ssl-ctx-cache-size",
             args: "<number>",
+            default: "1000",
             doc: "Entries of the cache of generated certificates.",
             examples: &["tune.ssl.ssl-ctx-cache-size 1000"],
             status: Status::Planned,

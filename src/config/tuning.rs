@@ -168,6 +168,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxcompcpuusage",
             args: "<number>",
+            default: "100",
             doc: "CPU use above which compression is lowered, in percent.",
             examples: &["maxcompcpuusage 80"],
             status: Status::Planned,
@@ -177,6 +178,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxcomprate",
             args: "<number>",
+            default: "0, which is no limit",
             doc: "Compression input limit of the process, in kilobytes a second.",
             examples: &["maxcomprate 1000"],
             status: Status::Planned,
@@ -186,6 +188,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxconnrate",
             args: "<number>",
+            default: "0, which is no limit",
             doc: "New connections a second for the whole process; further ones wait.",
             examples: &["maxconnrate 500"],
             status: Status::Planned,
@@ -204,6 +207,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxsessrate",
             args: "<number>",
+            default: "0, which is no limit",
             doc: "New sessions a second for the whole process; further ones wait.",
             examples: &["maxsessrate 500"],
             status: Status::Planned,
@@ -213,6 +217,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "maxzlibmem",
             args: "<number>",
+            default: "0, which is no limit",
             doc: "Memory compression may use, in megabytes.",
             examples: &["maxzlibmem 50"],
             status: Status::Planned,
@@ -339,6 +344,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.comp.maxlevel",
             args: "<number>",
+            default: "1",
             doc: "The highest compression level.",
             examples: &["tune.comp.maxlevel 1"],
             status: Status::Planned,
@@ -358,6 +364,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.h2.header-table-size",
             args: "<number>",
+            default: "4096",
             doc: "The HTTP/2 header table, in bytes.",
             examples: &["tune.h2.header-table-size 4096"],
             status: Status::Planned,
@@ -369,6 +376,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.h2.initial-window-size",
             args: "<number>",
+            default: "65535",
             doc: "The HTTP/2 window of a stream, in bytes.",
             examples: &["tune.h2.initial-window-size 65535"],
             status: Status::Planned,
@@ -378,6 +386,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.h2.max-concurrent-streams",
             args: "<number>",
+            default: "100",
             doc: "HTTP/2 streams at once on a connection.",
             examples: &["tune.h2.max-concurrent-streams 100"],
             status: Status::Planned,
@@ -387,6 +396,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.h2.max-frame-size",
             args: "<number>",
+            default: "16384",
             doc: "The largest HTTP/2 frame, in bytes.",
             examples: &["tune.h2.max-frame-size 16384"],
             status: Status::Planned,
@@ -402,6 +412,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.idle-pool.shared",
             args: "{ on | off }",
+            default: "on",
             doc: "Whether threads take idle server connections from each other.",
             examples: &["tune.idle-pool.shared on"],
             status: Status::Planned,
@@ -431,6 +442,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.lua.forced-yield",
             args: "<number>",
+            default: "10000",
             doc: "Lua instructions between interruptions.",
             examples: &["tune.lua.forced-yield 10000"],
             status: Status::Planned,
@@ -440,6 +452,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.lua.maxmem",
             args: "<megabytes>",
+            default: "0, which is no limit",
             doc: "Memory all Lua programs may use.",
             examples: &["tune.lua.maxmem 100"],
             status: Status::Planned,
@@ -449,6 +462,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.lua.service-timeout",
             args: "<timeout>",
+            default: "4s",
             doc: "How long a Lua service may run.",
             examples: &["tune.lua.service-timeout 4s"],
             status: Status::Planned,
@@ -458,6 +472,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.lua.session-timeout",
             args: "<timeout>",
+            default: "4s",
             doc: "How long Lua may run for a session.",
             examples: &["tune.lua.session-timeout 4s"],
             status: Status::Planned,
@@ -467,6 +482,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.lua.task-timeout",
             args: "<timeout>",
+            default: "no limit",
             doc: "How long a Lua task may run.",
             examples: &["tune.lua.task-timeout 4s"],
             status: Status::Planned,
@@ -568,6 +584,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.vars.check-max-size",
             args: "<size>",
+            default: "0, which is no limit",
             doc: "Memory the variables of the scope check may use.",
             examples: &["tune.vars.check-max-size 1k"],
             status: Status::Planned,
@@ -577,6 +594,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.vars.global-max-size",
             args: "<size>",
+            default: "0, which is no limit",
             doc: "Memory the variables of the scope global may use.",
             examples: &["tune.vars.global-max-size 1k"],
             status: Status::Planned,
@@ -586,6 +604,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.vars.proc-max-size",
             args: "<size>",
+            default: "0, which is no limit",
             doc: "Memory the variables of the scope proc may use.",
             examples: &["tune.vars.proc-max-size 1k"],
             status: Status::Planned,
@@ -595,6 +614,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.vars.reqres-max-size",
             args: "<size>",
+            default: "0, which is no limit",
             doc: "Memory the variables of the scope reqres may use.",
             examples: &["tune.vars.reqres-max-size 1k"],
             status: Status::Planned,
@@ -604,6 +624,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.vars.sess-max-size",
             args: "<size>",
+            default: "0, which is no limit",
             doc: "Memory the variables of the scope sess may use.",
             examples: &["tune.vars.sess-max-size 1k"],
             status: Status::Planned,
@@ -613,6 +634,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.vars.txn-max-size",
             args: "<size>",
+            default: "0, which is no limit",
             doc: "Memory the variables of the scope txn may use.",
             examples: &["tune.vars.txn-max-size 1k"],
             status: Status::Planned,

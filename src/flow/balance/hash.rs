@@ -274,6 +274,7 @@ pub const PART: Part = Part {
             sections: Sections::BACKENDS,
             args: "<factor>",
             negatable: true,
+            default: "0, which is no limit",
             doc: "How many percent of the mean load a server may have when a consistent hash chooses it; others take what is beyond.",
             examples: &["hash-balance-factor 150"],
             status: Status::Planned,

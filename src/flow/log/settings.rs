@@ -366,6 +366,7 @@ pub const PART: Part = Part {
             name: "tune.http.cookielen",
             sections: Sections::GLOBAL,
             args: "<number>",
+            default: "63",
             doc: "How much of a captured cookie is kept, 63 bytes by default.",
             examples: &["tune.http.cookielen 64"],
             status: Status::Works,

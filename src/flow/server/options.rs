@@ -416,6 +416,7 @@ pub const PART: Part = Part {
         ServerOption {
             name: "minconn",
             args: "<minconn>",
+            default: "the value of maxconn",
             doc: "The limit at low load; it grows to maxconn as the backend fills up.",
             examples: &["minconn 10"],
             status: Status::Planned,

@@ -311,24 +311,28 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "tune.rcvbuf.client",
+            default: "the kernel's",
             doc: "The kernel's receive buffer of client connections, in bytes.",
             examples: &["tune.rcvbuf.client 65536"],
             ..BUFFER
         },
         Keyword {
             name: "tune.rcvbuf.server",
+            default: "the kernel's",
             doc: "The kernel's receive buffer of server connections, in bytes.",
             examples: &["tune.rcvbuf.server 65536"],
             ..BUFFER
         },
         Keyword {
             name: "tune.sndbuf.client",
+            default: "the kernel's",
             doc: "The kernel's send buffer of client connections, in bytes.",
             examples: &["tune.sndbuf.client 65536"],
             ..BUFFER
         },
         Keyword {
             name: "tune.sndbuf.server",
+            default: "the kernel's",
             doc: "The kernel's send buffer of server connections, in bytes.",
             examples: &["tune.sndbuf.server 65536"],
             ..BUFFER
