@@ -58,3 +58,25 @@ fn status(status: Status) -> Option<String> {
         Status::Planned => Some("planned, not built yet.".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pages_are_what_the_rows_say() {
+        let stale = stale(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../man"));
+        assert!(stale.is_empty(), "stale: {stale:?}; mend: cargo run -p haproxy-compat -- man");
+    }
+
+    #[test]
+    fn a_page_that_was_edited_is_stale() {
+        let folder = std::env::temp_dir().join(format!("man-{}", std::process::id()));
+        write(&folder).unwrap();
+        assert_eq!(stale(&folder), [""; 0]);
+        std::fs::write(folder.join("haproxy-cli.7"), "edited").unwrap();
+        std::fs::remove_file(folder.join("haproxy.1")).unwrap();
+        assert_eq!(stale(&folder), ["haproxy.1", "haproxy-cli.7"]);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
