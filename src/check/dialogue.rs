@@ -108,7 +108,7 @@ impl Dialogue<'_> {
                 Action::Connect(connect) => self.connect(&mut talk, connect).await,
                 Action::Send(bytes) => self.send(&mut talk, bytes).await,
                 Action::SendHello => {
-                    let seconds = crate::state::clock::Moment::now().date.as_secs();
+                    let seconds = crate::state::clock::Moment::now().date().as_secs();
                     self.send(&mut talk, &protocols::client_hello(seconds as u32)).await
                 }
                 Action::SendHttp(request) => {

@@ -18,6 +18,7 @@ use crate::flow::cpu_map;
 use crate::flow::listener::accept::{self, Accepted, Acceptors};
 use crate::flow::session::registry::Registry;
 use crate::flow::transport::{buffer, reactor};
+use crate::state::clock::Moment;
 use crate::state::counters::ProcessCounters;
 use crate::state::world::World;
 
@@ -373,7 +374,7 @@ async fn purge_pools(thread: Rc<Thread>) {
     let mut tick = tokio::time::interval(PURGE_DELAY);
     loop {
         tick.tick().await;
-        let limit = Instant::now().checked_sub(PURGE_DELAY).unwrap_or_else(Instant::now);
+        let limit = Moment::now().before(PURGE_DELAY);
         for server in thread.world().proxies.iter().flat_map(|p| p.servers()) {
             server.pool.purge(thread.index, limit);
             if thread.index == 0 {

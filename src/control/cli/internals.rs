@@ -76,7 +76,7 @@ fn show_activity(context: &mut CommandContext<'_>) -> Answer {
     Answer::Later(Box::pin(async move {
         let index = thread.index + 1;
         let threads = ask_threads(thread.shared.clone(), Activity::of).await;
-        let date = Moment::now().date;
+        let date = Moment::now().date();
         let mut text = format!("thread_id: {index} (1..{})\n", threads.len());
         let _ = writeln!(text, "date_now: {}.{:06}", date.as_secs(), date.subsec_micros());
         let rows: [Row; 4] = [

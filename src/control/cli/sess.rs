@@ -62,7 +62,7 @@ fn source(entry: &Entry) -> (&'static str, String) {
 fn line(entry: &Entry, out: &mut String) {
     let (protocol, source) = source(entry);
     let frontend = entry.world.proxies.get(entry.frontend).map_or("<NONE>", |p| &p.name);
-    let age = entry.began.instant.elapsed().as_secs();
+    let age = entry.began.elapsed().as_secs();
     let _ = writeln!(
         out,
         "{:#x}: proto={protocol} src={source} fe={frontend} be={} srv={} ts=00 age={} calls=1 rate=0 cpu=0 lat=0 rq[f=000000h,i=0,an=00h,rx=,wx=,ax=] rp[f=000000h,i=0,an=00h,rx=,wx=,ax=] s0=[8,000000h,fd=-1,ex=] s1=[8,000000h,fd=-1,ex=] exp=",
@@ -76,10 +76,10 @@ fn line(entry: &Entry, out: &mut String) {
 fn full(entry: &Entry, out: &mut String) {
     let (protocol, source) = source(entry);
     let mut began = Vec::new();
-    date::write_log(&mut began, entry.began.date);
+    date::write_log(&mut began, entry.began.date());
     let began = String::from_utf8_lossy(&began).into_owned();
     let began = began.split('.').next().unwrap_or_default();
-    let micros = entry.began.date.subsec_micros();
+    let micros = entry.began.date().subsec_micros();
     let _ = writeln!(
         out,
         "{:#x}: [{began}.{micros:06}] id={} proto={protocol} source={source}",
@@ -108,7 +108,7 @@ fn full(entry: &Entry, out: &mut String) {
         Some(s) => writeln!(out, "  server={} (id={})", s.name, s.id),
         None => writeln!(out, "  server=<NONE> (id=-1)"),
     };
-    let age = human(entry.began.instant.elapsed().as_secs());
+    let age = human(entry.began.elapsed().as_secs());
     let _ = writeln!(out, "  task={:#x} (age={age})", entry.id());
 }
 

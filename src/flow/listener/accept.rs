@@ -18,7 +18,7 @@ use crate::flow::listener::bind::Listener;
 use crate::flow::session::{self, Address, Admission};
 use crate::flow::threads::Thread;
 use crate::flow::transport::socket::Socket;
-use crate::state::clock::{self, Moment};
+use crate::state::clock::Moment;
 use crate::state::world::World;
 use crate::sys;
 
@@ -247,7 +247,7 @@ fn has_room(thread: &Thread, listener: &Listener) -> bool {
 /// Serves a connection here, or on a thread that has clearly fewer.
 fn place(thread: &Rc<Thread>, socket: Socket, source: Address, listener: Arc<Listener>) {
     let moment = Moment::now();
-    let now_ms = clock::ms_of(moment.instant);
+    let now_ms = moment.ms();
     thread.shared.counters.connection_rate.event(now_ms);
     let chosen = match thread.shared.threads() {
         1 => thread.index,

@@ -125,7 +125,7 @@ fn frontend_transport(c: &Context<'_>, options: Options, out: &mut Out) {
 
 /// When the stream, or the session that had none, began.
 fn start(c: &Context<'_>) -> std::time::Duration {
-    c.stream.map_or(c.session.accepted.date, |s| s.times.start.date)
+    c.stream.map_or(c.session.accepted, |s| s.times.start).date()
 }
 
 /// When the request's first byte came.

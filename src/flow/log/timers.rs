@@ -35,7 +35,7 @@ impl Timers {
     /// The timers of a context's stream, or of a session that had none.
     pub fn of(context: &LogContext<'_>) -> Timers {
         let session = context.session;
-        let first = |times: &Times| times.start.instant == session.accepted.instant;
+        let first = |times: &Times| times.start == session.accepted;
         match context.stream {
             Some(stream) => {
                 let spent = if first(&stream.times) { session.handshake } else { Duration::ZERO };
@@ -46,7 +46,7 @@ impl Timers {
                 }
             }
             None => {
-                let end = session.accepted.instant.elapsed();
+                let end = session.accepted.elapsed();
                 let handshake = session.handshake.as_millis() as i64;
                 let end = end.as_millis() as i64;
                 Timers {

@@ -2,18 +2,17 @@
 //! "pool-max-conn"). Each thread has its own; one that has none takes another's.
 
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::flow::transport::socket::Socket;
-use crate::state::clock;
+use crate::state::clock::Moment;
 
 /// A connection that waits for its next request.
 #[derive(Debug)]
 struct Idle {
     socket: Socket,
-    since: Instant,
+    since: Moment,
     /// It has served more than one request: a first request may risk it (`http-reuse aggressive`).
     proven: bool,
 }
@@ -128,12 +127,12 @@ impl ServerPool {
         }
         if let Some(list) = self.threads.get(thread) {
             self.count.fetch_add(1, Relaxed);
-            list.lock().push(Idle { socket, since: clock::now(), proven });
+            list.lock().push(Idle { socket, since: Moment::now(), proven });
         }
     }
 
     /// Closes what the server has closed, and half of what has been idle since before `limit`.
-    pub fn purge(&self, thread: usize, limit: Instant) {
+    pub fn purge(&self, thread: usize, limit: Moment) {
         let Some(list) = self.threads.get(thread) else { return };
         let mut list = list.lock();
         let before = list.len();

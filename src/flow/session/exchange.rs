@@ -1,7 +1,8 @@
 //! One request and its response. `pass` names the phases in their order; what goes wrong in one is an
 //! `Ending`, which is turned into page, log letters and counters in one place, `conclude`.
 
-use std::time::{Duration, Instant};
+use std::pin::pin;
+use std::time::Duration;
 
 use crate::flow::http::h1::framing;
 use crate::flow::http::h1::head::{self, Limits};
@@ -73,7 +74,11 @@ pub async fn run(session: &Session, client: &mut Client, start: Moment, awake: A
         context.frontend.log.begin(&context);
     }
     let entry = stream.registered.entry();
-    let after = match entry.unless_killed(pass(&mut stream, client, awake)).await {
+    let passed = {
+        let passing = pin!(pass(&mut stream, client, awake));
+        entry.unless_killed(passing).await
+    };
+    let after = match passed {
         Some(Ok(after)) => after,
         Some(Err(ending)) => conclude(&mut stream, client, ending).await,
         None => match killed(&stream) {
@@ -157,7 +162,7 @@ async fn receive_head(
         return Err(no_request(stream, first, true));
     }
     let longest = world.global.bufsize.saturating_sub(world.global.maxrewrite);
-    let mut begun: Option<Instant> = None;
+    let mut begun: Option<Moment> = None;
     let mut seen = 0;
     loop {
         if let Some(input) = &mut client.input {
@@ -165,9 +170,8 @@ async fn receive_head(
                 input.consume(head::leading_line_ends(input.filled()));
             }
             if !input.is_empty() {
-                let began = *begun.get_or_insert_with(clock::now);
-                stream.times.first_byte =
-                    Some(began.saturating_duration_since(stream.times.start.instant));
+                let began = *begun.get_or_insert_with(Moment::now);
+                stream.times.first_byte = Some(began.since(stream.times.start));
             }
             if let Some(length) = head::length(input.filled(), seen) {
                 return parse_head(stream, client, length.min(longest + 1), longest);
@@ -179,9 +183,9 @@ async fn receive_head(
             }
         }
         let deadline = match timeouts.http_request {
-            Some(limit) if first => Some(stream.times.start.instant + limit),
-            Some(limit) => Some(begun.unwrap_or_else(clock::now) + limit),
-            None => timeouts.client.map(|limit| clock::now() + limit),
+            Some(limit) if first => Some(stream.times.start + limit),
+            Some(limit) => Some(begun.unwrap_or_else(Moment::now) + limit),
+            None => timeouts.client.map(|limit| Moment::now() + limit),
         };
         let (mut reader, _) = client.socket.split();
         let input = client.input.get_or_insert_with(Buffer::take);

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::net::IpAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -238,7 +238,7 @@ async fn exchange(
     );
     let mut server = ServerSide { reader: &mut from_server, input: &mut out };
     let respond = way_back.respond(stream, &mut server, &mut to_client, &mut client.timer);
-    let (result, uploaded) = both(upload, respond).await;
+    let (result, uploaded) = both(pin!(upload), pin!(respond)).await;
     stream.bytes_in += sent.get();
     if !uploaded {
         stream.framing.keep_alive = false;
@@ -249,10 +249,9 @@ async fn exchange(
 /// Runs upload and response together. The response decides, unless the client fails before it came.
 /// Also says whether the upload is complete.
 async fn both(
-    upload: impl Future<Output = Result<(), Ending>>,
-    respond: impl Future<Output = Result<ServerAfter, Ending>>,
+    mut upload: Pin<&mut impl Future<Output = Result<(), Ending>>>,
+    mut respond: Pin<&mut impl Future<Output = Result<ServerAfter, Ending>>>,
 ) -> (Result<ServerAfter, Ending>, bool) {
-    let (mut upload, mut respond) = (pin!(upload), pin!(respond));
     let mut uploaded = None;
     poll_fn(|cx| {
         if uploaded.is_none()

@@ -3,13 +3,12 @@
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::flow::session::timeouts::Timeouts;
 use crate::flow::session::{Client, Session, exchange};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Socket;
-use crate::state::clock;
 use crate::state::clock::Moment;
 
 /// What becomes of the connection after a request.
@@ -64,9 +63,9 @@ async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
         let timeouts = &world.proxies.get(index)?.timeouts;
         rest_timeout(timeouts, session.requests.get() == 0)
     });
-    let deadline: Option<Instant> = timeout.map(|t| start.instant + t);
+    let deadline = timeout.map(|t| start + t);
     let mut registered: Option<usize> = None;
-    let mut grace: Option<Instant> = None;
+    let mut grace: Option<Moment> = None;
     let Client { socket, input, timer, .. } = client;
     let mut fresh = session.requests.get() == 0;
     let awake = poll_fn(|cx| {
@@ -84,7 +83,7 @@ async fn rest(session: &Session, client: &mut Client, start: Moment) -> Awake {
         } else if session.requests.get() > 0 {
             return Poll::Ready(Awake::Stopping);
         } else {
-            let until = *grace.get_or_insert_with(|| clock::now() + FIRST_REQUEST_GRACE);
+            let until = *grace.get_or_insert_with(|| Moment::now() + FIRST_REQUEST_GRACE);
             if timer.poll_elapsed(Some(until), cx).is_ready() {
                 return Poll::Ready(Awake::Stopping);
             }

@@ -207,7 +207,7 @@ impl Session {
             tuning.apply(&SockRef::from(socket));
         }
         let frontend = frontend.state.clone();
-        let now_ms = clock::ms_of(accepted.instant);
+        let now_ms = accepted.ms();
         let process = &thread.shared.counters;
         process.connections_total.inc();
         process.session_rate.event(now_ms);
@@ -414,7 +414,7 @@ impl Times {
 
     /// The time since the start.
     pub fn elapsed(&self) -> Duration {
-        clock::now().saturating_duration_since(self.start.instant)
+        Moment::now().since(self.start)
     }
 }
 

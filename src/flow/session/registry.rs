@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::ops::Deref;
-use std::pin::pin;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -129,9 +129,9 @@ impl Entry {
         }
     }
 
-    /// Does the work until the stream is killed; `None` when it was.
-    pub async fn unless_killed<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut work = pin!(work);
+    /// Does the work until the stream is killed; `None` when it was. It takes the work by reference: a
+    /// function that took the future would keep it twice.
+    pub async fn unless_killed<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         poll_fn(|cx| {
             if self.killed.get() {
                 return Poll::Ready(None);

@@ -1,5 +1,6 @@
 //! A connection in TCP mode: a server is chosen, then bytes are copied both ways (manual 4.2 "mode tcp").
 
+use std::pin::pin;
 use std::time::Duration;
 
 use crate::flow::log::format::LogContext;
@@ -21,7 +22,11 @@ pub async fn run(session: &Session, client: &mut Client) {
         context.frontend.log.begin(&context);
     }
     let entry = stream.registered.entry();
-    match entry.unless_killed(pass(&mut stream, client)).await {
+    let passed = {
+        let passing = pin!(pass(&mut stream, client));
+        entry.unless_killed(passing).await
+    };
+    match passed {
         Some(Ok(())) => {}
         Some(Err(ending)) => {
             stream.outcome = ending.outcome;

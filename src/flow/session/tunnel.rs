@@ -15,7 +15,7 @@ use crate::flow::session::{Client, Stream};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Reader, Writer};
 use crate::flow::transport::timer::Timer;
-use crate::state::clock;
+use crate::state::clock::Moment;
 
 /// One direction of a tunnel.
 struct Direction<'a> {
@@ -118,7 +118,7 @@ pub async fn copy(
     up.resets = resets_server;
     let mut down = direction(server_reader, client_writer, from_server);
     let timer = &mut client.timer;
-    let mut last = clock::now();
+    let mut last = Moment::now();
     let outcome = poll_fn(|cx| {
         let mut moved = false;
         let sent = up.poll_move(cx, &mut moved);
@@ -139,7 +139,7 @@ pub async fn copy(
             _ => {}
         }
         if moved {
-            last = clock::now();
+            last = Moment::now();
         }
         let half_closed = up.closed || down.closed;
         let Some((limit, who)) = silence(&timeouts.0, &timeouts.1, half_closed) else {

@@ -4,27 +4,30 @@
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
-use crate::state::clock;
+use crate::state::clock::Moment;
 
 /// The time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elapsed;
 
-/// A timer, armed at most once at a time.
+/// A timer, armed at most once at a time. It belongs to one task: once armed it wakes the task that armed it.
 #[derive(Debug, Default)]
 pub struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
+    /// When it goes off, while it is armed.
+    armed: Option<Moment>,
 }
 
 impl Timer {
     /// Waits for a future until `deadline` at most; for ever if there is none.
     pub async fn limit<F: Future>(
         &mut self,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
         future: F,
     ) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);
@@ -50,28 +53,43 @@ impl Timer {
                 return Poll::Ready(Ok(output));
             }
             let Some(timeout) = timeout else { return Poll::Pending };
-            let deadline = *deadline.get_or_insert_with(|| clock::now() + timeout);
+            let deadline = *deadline.get_or_insert_with(|| Moment::now() + timeout);
             self.poll_elapsed(Some(deadline), cx).map(|()| Err(Elapsed))
         })
         .await
     }
 
     /// Ready when the deadline has passed; the task is woken then.
-    pub fn poll_elapsed(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    pub fn poll_elapsed(&mut self, deadline: Option<Moment>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = deadline else { return Poll::Pending };
-        let wanted = tokio::time::Instant::from_std(deadline);
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(wanted)));
-        if sleep.deadline() > wanted || sleep.is_elapsed() {
-            sleep.as_mut().reset(wanted);
+        let waiting = self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed());
+        if waiting && self.armed.is_some_and(|armed| armed <= deadline) {
+            return Poll::Pending;
         }
-        while sleep.as_mut().poll(cx).is_ready() {
-            // The real time: a standing clock would let this go round for ever.
-            if Instant::now() >= deadline {
-                return Poll::Ready(());
+        let mut gone_off = self.sleep.is_some() && !waiting;
+        // The real time: a standing clock would let this go round for ever.
+        while !gone_off || Moment::read() < deadline {
+            if self.poll_sleep(deadline, cx).is_pending() {
+                return Poll::Pending;
             }
-            sleep.as_mut().reset(wanted);
+            gone_off = true;
         }
-        Poll::Pending
+        Poll::Ready(())
+    }
+
+    /// Arms the timer; ready if it goes off at once.
+    fn poll_sleep(&mut self, deadline: Moment, cx: &mut Context<'_>) -> Poll<()> {
+        let wanted = tokio::time::Instant::from_std(deadline.instant());
+        self.armed = Some(deadline);
+        let sleep = match &mut self.sleep {
+            Some(sleep) => {
+                sleep.as_mut().reset(wanted);
+                sleep
+            }
+            none => none.insert(Box::pin(tokio::time::sleep_until(wanted))),
+        };
+        // It must note the waker even if the task has used up its turn.
+        pin!(unconstrained(sleep.as_mut())).poll(cx)
     }
 }
 
@@ -88,7 +106,7 @@ mod tests {
     fn a_deadline_that_moves_is_respected() {
         run(async {
             let mut timer = Timer::default();
-            let start = Instant::now();
+            let start = Moment::now();
             let never = || std::future::pending::<()>();
             let first = timer.within(Some(Duration::from_millis(10)), never()).await;
             assert_eq!(first, Err(Elapsed));

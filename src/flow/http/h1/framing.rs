@@ -125,6 +125,11 @@ fn connection_header(message: &mut Message) -> Framing {
     if !message.may_have(b"connection") {
         return framing;
     }
+    if let Some(close) = sole_hop_token(message) {
+        framing.keep_alive = !close;
+        message.remove(b"connection");
+        return framing;
+    }
     let mut close = false;
     let mut hop = false;
     let mut named_upgrade = false;
@@ -143,6 +148,17 @@ fn connection_header(message: &mut Message) -> Framing {
         drop_hop_tokens(message);
     }
     framing
+}
+
+/// Whether `Connection` says `close`, or else `keep-alive`, and nothing beside it, as it mostly does.
+fn sole_hop_token(message: &Message) -> Option<bool> {
+    let mut values = message.values(b"connection");
+    let value = values.next().filter(|_| values.next().is_none())?;
+    match value.len() {
+        5 if value.eq_ignore_ascii_case(b"close") => Some(true),
+        10 if value.eq_ignore_ascii_case(b"keep-alive") => Some(false),
+        _ => None,
+    }
 }
 
 /// What is left stays where the first `Connection` header was.
