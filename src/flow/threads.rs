@@ -5,7 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 use std::task::Waker;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -56,6 +58,8 @@ pub struct Shared {
     loads: Vec<AtomicU32>,
     orders: Vec<mpsc::UnboundedSender<Order>>,
     swaps: watch::Sender<u64>,
+    /// How often the `World` was swapped: cheaper to ask than which one it is.
+    swapped: AtomicU64,
 }
 
 impl std::fmt::Debug for Order {
@@ -77,6 +81,7 @@ impl Shared {
             loads: orders.iter().map(|_| AtomicU32::new(0)).collect(),
             orders,
             swaps: watch::Sender::new(0),
+            swapped: AtomicU64::new(0),
         }
     }
 
@@ -159,6 +164,8 @@ pub struct Thread {
     pub registry: Rc<Registry>,
     /// This thread's view of the `World`: cloned without touching a shared counter.
     world: RefCell<View>,
+    /// How often the `World` had been swapped when the view was taken.
+    seen: Cell<u64>,
     /// Wakers of connections that wait for a request.
     resting: RefCell<Resting>,
     finished: Notify,
@@ -172,6 +179,7 @@ struct Resting {
 
 impl Thread {
     fn new(index: usize, shared: Arc<Shared>) -> Thread {
+        let seen = Cell::new(shared.swapped.load(Acquire));
         let world = RefCell::new(Rc::new(shared.world.load_full()));
         Thread {
             index,
@@ -179,6 +187,7 @@ impl Thread {
             stopping: Cell::new(false),
             registry: Rc::default(),
             world,
+            seen,
             resting: RefCell::default(),
             finished: Notify::new(),
         }
@@ -186,12 +195,12 @@ impl Thread {
 
     /// The running configuration.
     pub fn world(&self) -> View {
-        let current = self.shared.world.load();
-        let mut seen = self.world.borrow_mut();
-        if !Arc::ptr_eq(&current, &seen) {
-            *seen = Rc::new(Arc::clone(&current));
+        let swapped = self.shared.swapped.load(Acquire);
+        let mut world = self.world.borrow_mut();
+        if self.seen.replace(swapped) != swapped {
+            *world = Rc::new(self.shared.world.load_full());
         }
-        seen.clone()
+        world.clone()
     }
 
     /// A connection of this thread has ended, and its place within the limits is free: wakes whoever
@@ -276,6 +285,7 @@ impl Workers {
     /// Replaces the running configuration.
     pub fn swap(&self, world: Arc<World>) {
         self.shared.world.store(world);
+        self.shared.swapped.fetch_add(1, Release);
         self.shared.swaps.send_modify(|n| *n += 1);
         self.order(|| Order::Swapped);
     }

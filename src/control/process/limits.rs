@@ -13,10 +13,17 @@ use std::sync::OnceLock;
 
 /// Descriptors that a process needs besides connections.
 const RESERVED: u64 = 10;
-/// Waiting, waking and one runtime: descriptors of a thread.
-const FOR_EACH_THREAD: u64 = 3;
+/// Waiting, waking and one runtime, and the set of sockets with its watch: descriptors of a thread.
+const FOR_EACH_THREAD: u64 = 5;
 /// The default that HAProxy is built with, and the least that is computed.
 const LEAST_CONNECTIONS: u64 = 100;
+
+/// Takes memory from the system in small pages only, in workers too: with huge ones it comes 2 MiB at a
+/// time, most of which stays unused.
+pub fn take_small_pages() {
+    // An old kernel that cannot be told only costs memory.
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
 
 /// Decides `maxconn` where neither `-n` nor the configuration does.
 pub fn fill_in(world: &mut World, args: &Args) {

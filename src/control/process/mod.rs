@@ -94,6 +94,7 @@ fn start(args: &Args) -> i32 {
     if args.check {
         return load::check(args, &mut outside);
     }
+    limits::take_small_pages();
     if let Some(path) = &args.sockets_from {
         outside = outside.with_received(received_sockets(path));
     }

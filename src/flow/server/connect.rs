@@ -37,7 +37,6 @@ pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket>
 async fn connect_tcp(address: SocketAddr, tuning: Option<&SocketTuning>) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = socket2::Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    socket.set_tcp_nodelay(true)?;
     if let Some(tuning) = tuning {
         tuning.apply(&SockRef::from(&socket));
     }

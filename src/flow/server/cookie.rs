@@ -559,7 +559,7 @@ pub fn insert(
 
 /// Seconds since 1970.
 fn now() -> i64 {
-    i64::try_from(Moment::now().date.as_secs()).unwrap_or(i64::MAX)
+    i64::try_from(Moment::now().date().as_secs()).unwrap_or(i64::MAX)
 }
 
 /// The digits of dates.

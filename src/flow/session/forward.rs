@@ -192,6 +192,9 @@ async fn exchange(
     let timeouts = Limited::of(&world, stream);
     let keep_server = keeps_server(stream);
     let (mut from_client, mut to_client) = client.socket.split();
+    if stream.framing.body != Body::None {
+        link.socket.send_at_once();
+    }
     let (mut from_server, mut to_server) = link.socket.split();
     let mut out = Buffer::take();
     let mut head = std::mem::take(&mut stream.reply_body);

@@ -104,6 +104,7 @@ pub async fn copy(
     let resets_client = client.no_linger;
     let resets_server = link.slot.proxy().is_some_and(|p| p.options.no_linger);
     let (client_reader, client_writer) = client.socket.split();
+    link.socket.send_at_once();
     let (server_reader, server_writer) = link.socket.split();
     let direction = |reader, writer, buffer| Direction {
         reader,

@@ -105,6 +105,13 @@ impl Socket {
         matches!(socket2::SockRef::from(self).peek(&mut byte), Ok(0))
     }
 
+    /// Sends small pieces without waiting for more or for acknowledgements. A message that is written at
+    /// once does not need it, and saves the system call.
+    pub fn send_at_once(&self) {
+        // Unix sockets do so anyway; a socket that is broken is found out by writing.
+        let _ = socket2::SockRef::from(&self.fd).set_tcp_nodelay(true);
+    }
+
     /// Makes the close a reset, so that no state is left behind (RFC 9293 3.10.4).
     pub fn reset_on_close(&self) {
         // Failing, as for unix sockets, only means an ordinary close.
