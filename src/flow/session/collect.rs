@@ -9,6 +9,7 @@ use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Stream};
 use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::socket::Follows;
 
 /// Reads the body, at most a buffer of it: what is left then keeps the connection from living on. A
 /// client that waits for leave to send it (`expect: 100-continue`) gets that.
@@ -32,7 +33,7 @@ pub async fn body(
         }
         if std::mem::take(&mut encourage) && body.is_empty() {
             let (_, mut writer) = client.socket.split();
-            let sent = writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n");
+            let sent = writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n", Follows::Unknown);
             if !matches!(client.timer.within(timeout, sent).await, Ok(Ok(()))) {
                 return Err(Ending::silent(400, Who::Client, When::Data));
             }

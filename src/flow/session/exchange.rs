@@ -16,6 +16,7 @@ use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, collect, forward, inspect, reply};
 use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::socket::Follows;
 use crate::state::clock::{self, Moment};
 
 /// Why a request did not run its course.
@@ -456,7 +457,8 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
     let bytes = reply::bytes(stream, keep_alive);
     let timeout = stream.frontend().and_then(|p| p.timeouts.client);
     let (_, mut writer) = client.socket.split();
-    match client.timer.within(timeout, writer.write_all(&bytes)).await {
+    let follows = if keep_alive { Follows::Unknown } else { Follows::End };
+    match client.timer.within(timeout, writer.write_all(&bytes, follows)).await {
         Ok(Ok(())) => {}
         Ok(Err(_)) => return Err(Ending::silent(stream.status, Who::Client, When::Data)),
         Err(_) => return Err(Ending::silent(stream.status, Who::ClientTimeout, When::Data)),

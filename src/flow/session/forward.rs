@@ -27,7 +27,7 @@ use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Session, Stream, inspect, reply, tunnel};
 use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
-use crate::flow::transport::socket::{Reader, Writer};
+use crate::flow::transport::socket::{Follows, Reader, Writer};
 use crate::flow::transport::timer::Timer;
 use crate::sample::pattern::in_network;
 use crate::state::clock;
@@ -147,11 +147,16 @@ async fn through_server(stream: &mut Stream<'_>, client: &mut Client) -> Result<
             }
             after => {
                 let keep_client = stream.framing.keep_alive;
+                if !keep_client {
+                    end(client);
+                }
                 release(stream, link, matches!(after, ServerAfter::Keep));
                 if keep_client {
                     return Ok(After::Rest);
                 }
-                close(client, client.input.is_some()).await;
+                if client.input.is_some() {
+                    drain(client).await;
+                }
                 return Ok(After::Close);
             }
         }
@@ -214,7 +219,8 @@ async fn exchange(
         }
         client.input.take_if(|i| i.is_empty());
     }
-    let written = client.timer.within(timeouts.server, to_server.write_all(&head)).await;
+    let written =
+        client.timer.within(timeouts.server, to_server.write_all(&head, Follows::Unknown)).await;
     head.clear();
     stream.reply_body = head;
     let way_back = WayBack { timeouts, keep_server, reused: link.reused };
@@ -414,7 +420,7 @@ async fn upload(
             return Err(Ending::page(400, Who::Proxy, When::Data));
         }
         if !out.is_empty() {
-            match timer.within(timeouts.server, to.write_all(&out)).await {
+            match timer.within(timeouts.server, to.write_all(&out, Follows::Unknown)).await {
                 Ok(Ok(())) => out.clear(),
                 Ok(Err(_)) => return std::future::pending().await,
                 Err(_) => return Err(Ending::page(504, Who::ServerTimeout, When::Data)),
@@ -522,7 +528,7 @@ impl WayBack {
         if stream.request.version >= Version::HTTP_11 {
             let mut out = Vec::new();
             write::response(&stream.response, Connection::Implied, &mut out);
-            self.send(stream, to_client, timer, &out).await?;
+            self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
         }
         stream.response.clear();
         Ok(())
@@ -533,9 +539,9 @@ impl WayBack {
         stream: &mut Stream<'_>,
         to_client: &mut Writer<'_>,
         timer: &mut Timer,
-        bytes: &[u8],
+        (bytes, follows): (&[u8], Follows),
     ) -> Result<(), Ending> {
-        match timer.within(self.timeouts.client, to_client.write_all(bytes)).await {
+        match timer.within(self.timeouts.client, to_client.write_all(bytes, follows)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => {
                 count_abort(stream, |c| &c.client_aborts);
@@ -579,7 +585,7 @@ impl WayBack {
         out.clear();
         write::response(&stream.response, connection, &mut out);
         if framing.upgrade {
-            self.send(stream, to_client, timer, &out).await?;
+            self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
             let at_hand = std::mem::replace(server.input, Buffer::take());
             return Ok(ServerAfter::Tunnel(Some(at_hand).filter(|b| !b.is_empty())));
         }
@@ -593,9 +599,10 @@ impl WayBack {
             if plain > 0 {
                 // Nobody looks at these bytes: they go out from where they came in.
                 let bytes = server.input.filled().get(..plain).unwrap_or_default();
-                self.send(stream, to_client, timer, bytes).await?;
-                stream.bytes_out += plain as u64;
                 decoder.moved(plain as u64);
+                let follows = follows(stream, &decoder);
+                self.send(stream, to_client, timer, (bytes, follows)).await?;
+                stream.bytes_out += plain as u64;
                 server.input.consume(plain);
             }
             let bad = reframe.run(&mut decoder, server.input, &mut out, &moved).is_err();
@@ -604,7 +611,8 @@ impl WayBack {
                 return Err(broken_response(stream));
             }
             if !out.is_empty() {
-                self.send(stream, to_client, timer, &out).await?;
+                let follows = follows(stream, &decoder);
+                self.send(stream, to_client, timer, (&out, follows)).await?;
                 out.clear();
             }
             if decoder.is_done() {
@@ -631,6 +639,14 @@ impl WayBack {
         let clean = decoder.is_done() && server.input.is_empty();
         let keep = self.keep_server && framing.keep_alive && clean;
         Ok(if keep { ServerAfter::Keep } else { ServerAfter::Close })
+    }
+}
+
+/// What follows the bytes that were decoded last.
+fn follows(stream: &Stream<'_>, decoder: &Decoder) -> Follows {
+    match decoder.is_done() && !stream.framing.keep_alive {
+        true => Follows::End,
+        false => Follows::Unknown,
     }
 }
 
@@ -746,24 +762,29 @@ fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
 }
 
 /// Ends the client's connection so that what was sent last still arrives: the sending direction first,
-/// then what the client still sends is taken for a short while (RFC 9112 9.6).
+/// then, if the client is `still_sending`, that is taken for a short while (RFC 9112 9.6).
 pub async fn close(client: &mut Client, still_sending: bool) {
-    if !still_sending {
-        // Closing the socket ends both directions at once.
-        return;
+    if end(client) && still_sending {
+        drain(client).await;
     }
-    let (mut reader, mut writer) = client.socket.split();
-    if writer.shutdown().is_ok() {
-        let mut scratch = Buffer::take();
-        let drain = async {
-            while matches!(reader.read(&mut scratch).await, Ok(count) if count > 0) {
-                let count = scratch.filled().len();
-                scratch.consume(count);
-            }
-        };
-        // Whether the client closes in time makes no difference any more.
-        let _ = client.timer.within(Some(LINGER), drain).await;
-    }
+}
+
+/// Ends the sending direction; false if the connection is broken.
+fn end(client: &mut Client) -> bool {
+    client.socket.split().1.shutdown().is_ok()
+}
+
+async fn drain(client: &mut Client) {
+    let (mut reader, _) = client.socket.split();
+    let mut scratch = Buffer::take();
+    let drain = async {
+        while matches!(reader.read(&mut scratch).await, Ok(count) if count > 0) {
+            let count = scratch.filled().len();
+            scratch.consume(count);
+        }
+    };
+    // Whether the client closes in time makes no difference any more.
+    let _ = client.timer.within(Some(LINGER), drain).await;
 }
 
 /// How long a client that still sends is listened to after the last response.

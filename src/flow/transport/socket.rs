@@ -36,6 +36,18 @@ pub struct Reader<'a>(&'a Socket);
 #[derive(Debug)]
 pub struct Writer<'a>(&'a Socket);
 
+/// More follows at once (send(2)); the crate has no name for it.
+const MORE: MsgFlags = MsgFlags::from_bits_retain(nix::libc::MSG_MORE);
+
+/// What follows the bytes that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Follows {
+    /// Anything, at any time: they are sent at once.
+    Unknown,
+    /// `shutdown`, at once: the end travels in the last packet instead of one of its own.
+    End,
+}
+
 impl Socket {
     /// A socket that was accepted: its client may have said something already.
     pub fn accepted(fd: OwnedFd) -> Socket {
@@ -206,20 +218,33 @@ impl Reader<'_> {
 impl Writer<'_> {
     /// Writes once.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let call = |fd| send(fd, bytes, MsgFlags::MSG_NOSIGNAL);
-        self.0.poll_call(Interest::Write, cx, call)
+        self.poll_send(cx, bytes, Follows::Unknown)
     }
 
     /// Writes all of it.
-    pub async fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let count = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+    pub async fn write_all(&mut self, bytes: &[u8], follows: Follows) -> io::Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let count = poll_fn(|cx| self.poll_send(cx, rest, follows)).await?;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            bytes = bytes.get(count..).unwrap_or_default();
+            rest = rest.get(count..).unwrap_or_default();
         }
         Ok(())
+    }
+
+    fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        follows: Follows,
+    ) -> Poll<io::Result<usize>> {
+        let flags = match follows {
+            Follows::Unknown => MsgFlags::MSG_NOSIGNAL,
+            Follows::End => MsgFlags::MSG_NOSIGNAL | MORE,
+        };
+        self.0.poll_call(Interest::Write, cx, |fd| send(fd, bytes, flags))
     }
 
     /// Ends this direction.
