@@ -36,7 +36,7 @@ pub async fn run(session: &mut Session, client: &mut Client) -> bool {
         log_fault(session, proxy, fault);
         return false;
     }
-    session.handshake = session.accepted.instant.elapsed();
+    session.handshake = session.accepted.elapsed();
     let rules = &proxy.rules.tcp_request_session;
     let verdict = rules::run_on_session(rules, session, Phase::Session, &mut expected);
     if verdict != Verdict::Continue {
@@ -120,7 +120,7 @@ fn log_fault(session: &Session, proxy: &Proxy, fault: Fault) {
     }
     .into_bytes();
     line.extend(b" [");
-    date::write_log(&mut line, session.accepted.date);
+    date::write_log(&mut line, session.accepted.date());
     let name = match session.listener.is_named {
         true => session.listener.name.clone(),
         false => session.listener.id.to_string(),

@@ -3,7 +3,6 @@
 //! whose proxy has such rules. Out: whether it goes on.
 
 use std::future::poll_fn;
-use std::time::Instant;
 
 use crate::config::proxy::Mode;
 use crate::flow::http::h1::head::{self, Limits};
@@ -14,7 +13,7 @@ use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Stream, tunnel};
 use crate::flow::transport::buffer::Buffer;
-use crate::state::clock;
+use crate::state::clock::Moment;
 use crate::state::counters::{Counter, Counters};
 use crate::state::world::Proxy;
 use crate::sys;
@@ -54,10 +53,10 @@ pub async fn request(
     if let Some(preread) = stream.preread.as_mut().filter(|_| raw) {
         preread.request.get_or_insert_with(|| client.input.take().unwrap_or_else(Buffer::take));
     }
-    let mut deadline: Option<Instant> = None;
+    let mut deadline: Option<Moment> = None;
     let mut ended = false;
     let verdict = loop {
-        let late = deadline.is_some_and(|deadline| clock::now() >= deadline);
+        let late = deadline.is_some_and(|deadline| Moment::now() >= deadline);
         let last = proxy.rules.inspect_request.is_none() || late || ended || is_full(stream);
         look_for_head(stream, raw);
         if let Some(preread) = &mut stream.preread {
@@ -68,7 +67,7 @@ pub async fn request(
             verdict => break verdict,
         }
         let delay = proxy.rules.inspect_request.unwrap_or_default();
-        let until = *deadline.get_or_insert_with(|| clock::now() + delay);
+        let until = *deadline.get_or_insert_with(|| Moment::now() + delay);
         ended = receive(stream, client, raw, until).await;
     };
     if let Some(preread) = &mut stream.preread {
@@ -124,7 +123,7 @@ async fn receive(
     stream: &mut Stream<'_>,
     client: &mut Client,
     raw: bool,
-    deadline: Instant,
+    deadline: Moment,
 ) -> bool {
     let (mut reader, _) = client.socket.split();
     let input = match stream.preread.as_mut().filter(|_| raw) {
@@ -187,13 +186,13 @@ pub async fn response(
     let Some(proxy) = stream.backend.and_then(|b| world.proxies.get(b)) else {
         return Ok((Buffer::take(), false));
     };
-    let deadline = proxy.rules.inspect_response.map(|delay| clock::now() + delay);
+    let deadline = proxy.rules.inspect_response.map(|delay| Moment::now() + delay);
     stream.preread = Some(Preread::new(false));
     let mut input = Buffer::take();
     let mut early = tunnel::Early::new(client, link);
     let mut ended = false;
     let verdict = loop {
-        let late = deadline.is_none_or(|deadline| clock::now() >= deadline);
+        let late = deadline.is_none_or(|deadline| Moment::now() >= deadline);
         let last =
             late || ended || input.filled().len() + world.global.maxrewrite >= input.capacity();
         // Without a delay what comes first decides.

@@ -238,7 +238,7 @@ impl Session {
     fn admit(&self) {
         let counters = &self.frontend.counters;
         counters.sessions_total.inc();
-        counters.session_rate.event(clock::ms_of(self.accepted.instant));
+        counters.session_rate.event(self.accepted.ms());
         self.listener.counters.sessions_total.inc();
     }
 

@@ -10,6 +10,7 @@ use crate::flow::server::{assign, persist};
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, forward, inspect, tunnel};
+use crate::flow::transport::socket::Follows;
 
 /// Serves a connection from its accept to its end.
 pub async fn run(session: &Session, client: &mut Client) {
@@ -64,7 +65,10 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending
                 stream.bytes_out += input.filled().len() as u64;
                 let (_, mut writer) = client.socket.split();
                 // The end of the connection is all that is left to tell.
-                let _ = client.timer.within(LAST_WORDS, writer.write_all(input.filled())).await;
+                let _ = client
+                    .timer
+                    .within(LAST_WORDS, writer.write_all(input.filled(), Follows::Unknown))
+                    .await;
                 return Ok(());
             }
         },

@@ -4,7 +4,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::flow::server::assign::Link;
 use crate::flow::session::exchange::Ending;
@@ -203,7 +203,7 @@ impl<'a> Early<'a> {
         &mut self,
         cx: &mut Context<'_>,
         input: &mut Buffer,
-        deadline: Option<Instant>,
+        deadline: Option<Moment>,
     ) -> Poll<Came> {
         if let Poll::Ready(Err(failure)) = self.up.poll_move(cx, &mut false) {
             let who = match failure {
