@@ -31,7 +31,9 @@ pub async fn run(session: &Session, client: &mut Client) {
         Some(Ok(())) => {}
         Some(Err(ending)) => {
             stream.outcome = ending.outcome;
-            forward::close(client, ending.outcome.who != Who::Proxy).await;
+            if ending.outcome.who != Who::Proxy {
+                forward::close(client, true).await;
+            }
         }
         None => stream.outcome = Outcome::new(Who::Killed, When::Data),
     }

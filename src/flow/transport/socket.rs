@@ -255,3 +255,105 @@ impl Writer<'_> {
         Ok(shutdown(self.0.fd(), Shutdown::Write)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    /// Does work on a thread of its own that watches its sockets.
+    fn served<T: Send>(work: impl AsyncFnOnce() -> T + Send) -> T {
+        let thread = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            tokio::task::LocalSet::new().block_on(&runtime.unwrap(), async {
+                tokio::task::spawn_local(reactor::drive());
+                tokio::task::yield_now().await;
+                work().await
+            })
+        };
+        std::thread::scope(|scope| scope.spawn(thread).join().unwrap())
+    }
+
+    fn pair() -> (Socket, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        (Socket::accepted(ours.into()), theirs)
+    }
+
+    async fn read(socket: &mut Socket) -> Vec<u8> {
+        let mut buffer = Buffer::take();
+        socket.split().0.read(&mut buffer).await.unwrap();
+        buffer.filled().to_vec()
+    }
+
+    /// Whether a read has to wait: after it the socket is registered.
+    fn must_wait(socket: &mut Socket) -> bool {
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        socket.split().0.poll_read(&mut cx, &mut Buffer::take()).is_pending()
+    }
+
+    #[test]
+    fn a_reader_is_woken_each_time_something_comes_and_at_the_end() {
+        served(async || {
+            let (mut socket, mut other) = pair();
+            for text in [&b"one"[..], b"two"] {
+                assert!(must_wait(&mut socket) && socket.is_silent());
+                other.write_all(text).unwrap();
+                assert_eq!(read(&mut socket).await, text);
+            }
+            other.write_all(b"last").unwrap();
+            drop(other);
+            assert_eq!(read(&mut socket).await, b"last");
+            assert_eq!(read(&mut socket).await, b"");
+            assert!(!socket.is_silent());
+        });
+    }
+
+    #[test]
+    fn a_writer_waits_for_room() {
+        served(async || {
+            let (mut socket, mut other) = pair();
+            let sent = vec![7; 4 << 20];
+            let reader = std::thread::spawn(move || {
+                let mut received = Vec::new();
+                std::io::Read::read_to_end(&mut other, &mut received).unwrap();
+                received
+            });
+            socket.split().1.write_all(&sent, Follows::Unknown).await.unwrap();
+            socket.split().1.shutdown().unwrap();
+            assert!(reader.join().unwrap() == sent);
+        });
+    }
+
+    #[test]
+    fn a_socket_can_move_to_another_thread() {
+        let (mut socket, mut other) = pair();
+        let socket = served(async move || {
+            assert!(must_wait(&mut socket));
+            socket.leave_thread();
+            socket
+        });
+        // What another thread knows of it is not asked for here.
+        assert!(socket.is_silent());
+        other.write_all(b"hello").unwrap();
+        assert!(!socket.is_silent());
+        let mut socket = socket;
+        assert_eq!(served(async move || read(&mut socket).await), b"hello");
+    }
+
+    #[test]
+    fn a_socket_dropped_elsewhere_leaves_nothing_behind() {
+        served(async || {
+            let (mut first, mut other) = pair();
+            assert!(must_wait(&mut first));
+            std::thread::scope(|scope| drop(scope.spawn(move || drop(first))));
+            // The place is given to the next one, which hears only what concerns it.
+            let (mut second, mut its_other) = pair();
+            assert!(must_wait(&mut second));
+            assert!(other.write_all(b"lost").is_err());
+            its_other.write_all(b"mine").unwrap();
+            assert_eq!(read(&mut second).await, b"mine");
+        });
+    }
+}
