@@ -60,12 +60,20 @@ impl Mask {
             masked =
                 replace(&format!(r"(?-u:\b){port}(?-u:\b)"), &masked, "PORT").unwrap_or(masked);
         }
-        timers(&masked).unwrap_or(masked)
+        numbers(&masked).and_then(|masked| timers(&masked)).unwrap_or(masked)
     }
 }
 
 fn replace(pattern: &str, text: &str, replacement: &str) -> Result<String> {
     Ok(Regex::new(pattern)?.replace_all(text, replacement).into_owned())
+}
+
+/// Masks the numbers between two tildes, which a scenario puts around what varies.
+fn numbers(text: &str) -> Result<String> {
+    let marked = Regex::new("~[^~]+~")?;
+    let number = Regex::new("[0-9]+")?;
+    let mask = |found: &regex::Captures<'_>| number.replace_all(&found[0], "N").into_owned();
+    Ok(marked.replace_all(text, mask).into_owned())
 }
 
 /// Masks the timers that are times (`-1` says that a phase was not reached, which counts). Of
@@ -88,6 +96,7 @@ mod tests {
         let masked = "<134>DATE haproxy[PID]: 127.0.0.1:PORT [DATE] fe be/s1 T/T/-1/T/+T 200 130 \
                       - - ---- 1/1/0/0/0 0/0 \"GET / HTTP/1.1\"";
         assert_eq!(Mask::default().apply(line), masked);
+        assert_eq!(Mask::default().apply("a1 ~22/Nov/2026~ ~-1~"), "a1 ~N/Nov/N~ ~-N~");
         let alert = "[ALERT] 326/143534 (1234) : parsing [haproxy.cfg:3] : x";
         assert_eq!(
             Mask::default().apply(alert),

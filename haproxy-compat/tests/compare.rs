@@ -72,3 +72,8 @@ fn cli() -> Result<()> {
 fn config() -> Result<()> {
     family("config")
 }
+
+#[test]
+fn samples() -> Result<()> {
+    family("samples")
+}

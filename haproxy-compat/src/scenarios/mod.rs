@@ -8,6 +8,7 @@ mod errors;
 mod http1;
 mod logs;
 mod retries;
+mod samples;
 mod stats;
 mod tcp;
 
@@ -27,7 +28,9 @@ pub fn all() -> Vec<Scenario> {
         cli::SCENARIOS,
         config::SCENARIOS,
     ];
-    families.concat()
+    let mut all = families.concat();
+    all.extend(samples::scenarios());
+    all
 }
 
 /// Whether releases after 2.3 do otherwise, so that only a 2.3 can be the reference: they word
@@ -36,6 +39,10 @@ pub fn changed_after_2_3(name: &str) -> bool {
     let families = ["config/", "errors/", "logs/", "cli/"];
     let single = [
         "cookies/insert",
+        "samples/log-flags",
+        "samples/log-variables",
+        "samples/log-variables-that-vary",
+        "samples/of-2.3",
         "http1/upgrade",
         "http1/upgrade-refused",
         "http1/connect-tunnel",

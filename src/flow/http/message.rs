@@ -156,6 +156,19 @@ impl Message {
         path_of(self.target())
     }
 
+    /// The host and port that the target names, without what stands before an `@`; all of a target that
+    /// only begins like an absolute one.
+    pub fn authority(&self) -> Option<&[u8]> {
+        let target = self.target();
+        if matches!(target.first(), None | Some(b'*' | b'/')) {
+            return None;
+        }
+        let Some(rest) = behind_scheme(target) else { return Some(target) };
+        let authority = rest.get(..memchr::memchr(b'/', rest).unwrap_or(rest.len()))?;
+        let from = memchr::memrchr(b'@', authority).map_or(0, |at| at + 1);
+        authority.get(from..)
+    }
+
     /// The path without the query.
     pub fn path(&self) -> Option<&[u8]> {
         let path = self.path_and_query()?;
@@ -276,18 +289,25 @@ impl Message {
 
 /// A target from its path on; `None` for `*`, the authority form, and an absolute form without a path.
 pub fn path_of(target: &[u8]) -> Option<&[u8]> {
-    let rest = match target.first()? {
-        b'/' => return Some(target),
-        b'*' => return None,
+    if target.first() == Some(&b'/') {
+        return Some(target);
+    }
+    let rest = behind_scheme(target)?;
+    memchr::memchr(b'/', rest).and_then(|at| rest.get(at..))
+}
+
+/// A target without `http://` or another scheme; `None` for `*` and for what only begins like one.
+fn behind_scheme(target: &[u8]) -> Option<&[u8]> {
+    match target.first()? {
+        b'*' => None,
         first if first.is_ascii_alphabetic() => {
             let part_of_scheme =
                 |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
             let end = target.iter().position(|b| !part_of_scheme(b))?;
-            target.get(end..)?.strip_prefix(b"://")?
+            target.get(end..)?.strip_prefix(b"://")
         }
-        _ => target,
-    };
-    memchr::memchr(b'/', rest).and_then(|at| rest.get(at..))
+        _ => Some(target),
+    }
 }
 
 /// What becomes of a field.

@@ -3,7 +3,7 @@
 
 use crate::catalog::{ActionRow, Part, Status};
 use crate::config::diagnostic::Diagnostic;
-use crate::flow::http::message::{Message, element_end};
+use crate::flow::http::message::{Message, element_end, trim_blanks};
 use crate::flow::log::format::LogFormat;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
@@ -94,8 +94,7 @@ fn replace_elements(regex: &Regex, template: &[u8], value: &[u8]) -> Option<Vec<
     loop {
         let end = element_end(rest);
         let (element, after) = rest.split_at(end);
-        let found = Some(element.trim_ascii()).filter(|e| !e.is_empty());
-        match found.and_then(|element| regex.captures(element)) {
+        match regex.captures(trim_blanks(element)) {
             Some(found) => {
                 changed = true;
                 fill_in(&mut out, template, &found);

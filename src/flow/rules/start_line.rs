@@ -46,26 +46,57 @@ impl RequestPart {
         }
     }
 
-    /// Changes it; what stands before and behind it in the target stays.
-    fn set(self, request: &mut Message, text: &[u8]) {
+    /// Changes it; what stands before and behind it in the target stays. Says whether that is possible.
+    fn set(self, request: &mut Message, text: &[u8]) -> bool {
         let target = request.target();
-        let path_at = target.len() - request.path_and_query().map_or(0, <[u8]>::len);
-        let path_end = path_at + request.path().map_or(0, <[u8]>::len);
-        let (before, query) = match self {
-            RequestPart::Method => return request.set_method(text),
-            RequestPart::Uri => return request.set_target(text),
-            RequestPart::Path => (target.get(..path_at), target.get(path_end..)),
-            RequestPart::PathAndQuery => (target.get(..path_at), None),
-            RequestPart::Query => (target.get(..path_end), None),
+        // A target without a path is taken for one.
+        let path = request.path_and_query().unwrap_or(target);
+        let path_at = target.len() - path.len();
+        let path_end = memchr::memchr(b'?', path).map_or(target.len(), |at| path_at + at);
+        let (before, behind) = match self {
+            RequestPart::Method => {
+                request.set_method(text);
+                return true;
+            }
+            RequestPart::Uri => {
+                request.set_target(text);
+                return follow_authority(request);
+            }
+            RequestPart::Path => (path_at, path_end),
+            RequestPart::PathAndQuery => (path_at, target.len()),
+            RequestPart::Query => match memchr::memchr(b'?', target) {
+                Some(at) => (at + 1, target.len()),
+                None => (target.len(), target.len()),
+            },
         };
-        let mut new = before.unwrap_or_default().to_vec();
-        if self == RequestPart::Query {
+        let mut new = target.get(..before).unwrap_or_default().to_vec();
+        if self == RequestPart::Query && !new.contains(&b'?') && !text.is_empty() {
             new.push(b'?');
         }
         new.extend_from_slice(text);
-        new.extend_from_slice(query.unwrap_or_default());
+        new.extend_from_slice(target.get(behind..).unwrap_or_default());
         request.set_target(&new);
+        true
     }
+}
+
+/// A target that names a host gives it to the `Host` headers; says whether it does name one, if it must.
+fn follow_authority(request: &mut Message) -> bool {
+    let target = request.target();
+    if matches!(target.first(), None | Some(b'/' | b'*')) {
+        return true;
+    }
+    let authority = match request.method() {
+        b"CONNECT" => Some(target),
+        _ => request.authority().filter(|authority| !authority.is_empty()),
+    };
+    let Some(authority) = authority.map(<[u8]>::to_vec) else { return false };
+    for index in 0..request.len() {
+        if request.fields().nth(index).is_some_and(|(name, _)| name == b"host") {
+            request.set_value(index, &authority);
+        }
+    }
+    true
 }
 
 /// `set-method`, `set-path` …
@@ -77,10 +108,10 @@ struct Set {
 
 impl Action for Set {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-        self.text.with_text(stream, phase, |stream, text| {
-            self.part.set(&mut stream.request, text);
-        });
-        Verdict::Continue
+        let done = self
+            .text
+            .with_text(stream, phase, |stream, text| self.part.set(&mut stream.request, text));
+        if done { Verdict::Continue } else { Verdict::Failed }
     }
 }
 
@@ -94,13 +125,11 @@ struct Replace {
 
 impl Action for Replace {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-        self.template.with_text(stream, phase, |stream, template| {
+        let done = self.template.with_text(stream, phase, |stream, template| {
             let new = replace(&self.regex, template, self.part.get(&stream.request));
-            if let Some(new) = new {
-                self.part.set(&mut stream.request, &new);
-            }
+            new.is_none_or(|new| self.part.set(&mut stream.request, &new))
         });
-        Verdict::Continue
+        if done { Verdict::Continue } else { Verdict::Failed }
     }
 }
 

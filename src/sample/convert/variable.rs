@@ -102,6 +102,7 @@ pub const PART: Part = Part {
         },
         Converter {
             name: "secure_memcmp",
+            takes: Type::Bin,
             gives: Type::Bool,
             doc: "Whether the bytes equal a variable's, in constant time.",
             examples: &[
