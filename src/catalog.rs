@@ -40,6 +40,9 @@ pub struct Keyword {
     pub negatable: bool,
     /// What holds when it is not given; empty when there is nothing to say.
     pub default: &'static str,
+    /// What HAProxy calls it where it tells that it stands twice; empty where it may. What says the
+    /// same under another name is called the same.
+    pub once: &'static str,
     /// One or two sentences for the manual page.
     pub doc: &'static str,
     /// Whole lines that are valid in each of its sections.
@@ -58,6 +61,7 @@ impl Keyword {
         args: "",
         negatable: false,
         default: "",
+        once: "",
         doc: "",
         examples: &[],
         status: Status::Planned,
@@ -507,7 +511,7 @@ pub fn action(rule_set: RuleSets, name: &str) -> Option<&'static ActionRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::diagnostic::{Diagnostics, Level};
+    use crate::config::diagnostic::Diagnostics;
     use crate::config::outside::{Outside, RealOutside, Sockets};
     use crate::config::source::Source;
     use crate::sample::expr::Expr;
@@ -519,7 +523,7 @@ mod tests {
         let mut outside = RealOutside::new(Sockets::default());
         let mut diagnostics = Diagnostics::default();
         crate::config::parse(&[source], &mut outside, &mut diagnostics);
-        let alerts = diagnostics.list.into_iter().filter(|d| d.level == Level::Alert);
+        let alerts = diagnostics.list.into_iter().filter(|d| d.refuses);
         alerts.map(|d| d.text).filter(|text| !text.starts_with("Error(s) found")).collect()
     }
 

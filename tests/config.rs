@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use haproxy::config::compile::Purpose;
-use haproxy::config::diagnostic::{Diagnostics, Level};
+use haproxy::config::diagnostic::Diagnostics;
 use haproxy::config::outside::{RealOutside, Sockets};
 use haproxy::config::source::{self, Source};
 use haproxy::config::understood::{Understood, understand};
@@ -24,7 +24,7 @@ fn first_alert(file: &Path) -> Option<String> {
     let mut outside = RealOutside::new(Sockets::default());
     let purpose = Purpose { bind: false, cpus: 2 };
     let loaded = load(&[file.to_owned()], &mut outside, None, purpose);
-    let alert = loaded.diagnostics.list.into_iter().find(|d| d.level == Level::Alert)?;
+    let alert = loaded.diagnostics.list.into_iter().find(|d| d.refuses)?;
     let folder = format!("{}/", file.parent()?.display());
     Some(alert.text.lines().next()?.replace(&folder, ""))
 }
@@ -83,7 +83,7 @@ fn understood(source: &Source) -> Understood {
     let mut diagnostics = Diagnostics::default();
     let mut outside = RealOutside::new(Sockets::default());
     let understood = understand(std::slice::from_ref(source), &mut outside, &mut diagnostics);
-    let alerts = diagnostics.list.into_iter().filter(|d| d.level == Level::Alert);
+    let alerts = diagnostics.list.into_iter().filter(|d| d.refuses);
     assert_eq!(alerts.map(|d| d.text).collect::<Vec<_>>(), [""; 0], "{}", source.name);
     understood
 }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use haproxy::config::diagnostic::{Diagnostics, Level};
+use haproxy::config::diagnostic::Diagnostics;
 use haproxy::config::outside::RealOutside;
 use haproxy::config::source::{self, Source};
 use haproxy::config::spec::Spec;
@@ -75,7 +75,7 @@ fn spec(source: &Source) -> Result<Spec, String> {
     let mut diagnostics = Diagnostics::default();
     let sources = std::slice::from_ref(source);
     let spec = haproxy::config::parse(sources, &mut RealOutside::default(), &mut diagnostics);
-    match diagnostics.list.into_iter().find(|d| d.level == Level::Alert) {
+    match diagnostics.list.into_iter().find(|d| d.refuses) {
         None => Ok(spec),
         Some(alert) => Err(format!("{}: {}", source.name, alert.text)),
     }

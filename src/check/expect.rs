@@ -9,6 +9,7 @@ use crate::check::response::Response;
 use crate::check::step::{Expect, HeaderPattern, Match, Pattern, RegexWord, Step};
 use crate::config::args::{Line, parse_lenient};
 use crate::config::diagnostic::Diagnostic;
+use crate::sample::pattern::compile_regex;
 
 /// What an expectation says of the bytes received so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -315,8 +316,8 @@ impl Reader<'_, '_> {
 
     fn regex(&self, text: &[u8], fold: bool) -> Result<RegexWord, Diagnostic> {
         let text = String::from_utf8_lossy(text);
-        RegexWord::new(&text, fold)
-            .map_err(|e| self.refuse(format!("regex '{text}' is invalid")).with_help(e))
+        compile_regex(&text, fold).map_err(|e| self.refuse(e))?;
+        RegexWord::new(&text, fold).map_err(|e| self.refuse(e))
     }
 
     fn unknown(&self, word: &str, marked: bool) -> Diagnostic {

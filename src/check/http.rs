@@ -251,7 +251,7 @@ fn unknown(line: &mut Line<'_>) -> Parsed {
         line.rest();
         return Ok(());
     }
-    Err(line.alert(format!("'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', 'set-var', 'unset-var'. but got '{word}'")))
+    Err(line.alert(format!("'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', 'set-var(*)', 'unset-var(*)'. but got '{word}'")))
 }
 
 const RULE: Keyword =
@@ -342,7 +342,6 @@ pub const PART: Part = Part {
         Keyword {
             name: "option httpchk",
             args: "[<uri> | <method> <uri> [<version>]]",
-            negatable: true,
             default: "OPTIONS / HTTP/1.0",
             doc: "Checks servers by an HTTP request: OPTIONS / in HTTP/1.0, or the given one. Statuses from 200 to 399 are right, unless `http-check expect` says otherwise.",
             examples: &["option httpchk", "option httpchk GET /health HTTP/1.1"],

@@ -65,12 +65,8 @@ fn set(line: &mut Line<'_>, kind: CheckKind) -> Parsed {
     line.end()
 }
 
-const CHECK: Keyword = Keyword {
-    sections: Sections::BACKENDS,
-    negatable: true,
-    status: Status::Works,
-    ..Keyword::NEW
-};
+const CHECK: Keyword =
+    Keyword { sections: Sections::BACKENDS, status: Status::Works, ..Keyword::NEW };
 
 /// The rows of this family.
 pub const PART: Part = Part {

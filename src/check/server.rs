@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use crate::catalog::{Part, ServerOption, Status};
 use crate::check::health::{DEFAULT_FALL, DEFAULT_RISE, Health};
-use crate::config::args::{OptionLine, Parsed, TimeUnit, parse_lenient};
+use crate::config::address::{Accepts, AddressSpec, HostSpec};
+use crate::config::args::{NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::spec::{ProxySpec, ServerSpec};
-use crate::flow::server::options::{text, time};
+use crate::flow::server::options::{argument, mistake, time};
 
 /// `check`, `inter`, `rise` … of a server as written.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -95,55 +96,94 @@ impl ServerCheck {
 fn delay(line: &mut OptionLine<'_, '_>, server: &ServerSpec) -> Result<Duration, Diagnostic> {
     let value = time(line, TimeUnit::Milliseconds)?;
     if value.is_zero() {
-        let (subject, name) = (&line.subject, line.name);
-        return Err(line.alert(format!(
-            "'{subject}' : invalid value 0 for argument '{name}' of server {}.",
-            server.name
-        )));
+        let (name, server) = (line.name, &server.name);
+        let text = format!("invalid value 0 for argument '{name}' of server {server}");
+        return Err(mistake(line, text));
     }
     Ok(value)
 }
 
 /// `rise` or `fall`.
 fn positive(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
-    let (subject, name) = (line.subject.clone(), line.name);
-    let message = format!("'{subject}' : '{name}' expects an integer argument.");
-    let value = parse_lenient(line.required(&message)?.bytes());
+    let value = parse_lenient(argument(line, "an integer argument")?.as_bytes());
     if value <= 0 {
-        return Err(line.alert(format!("'{subject}' : '{name}' has to be > 0.")));
+        return Err(mistake(line, format!("'{}' has to be > 0", line.name)));
     }
     Ok(u32::try_from(value).unwrap_or(u32::MAX))
 }
 
 fn addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    let (subject, name) = (line.subject.clone(), line.name);
-    let message = format!("'{subject}' : '{name}' expects <ipv4|ipv6> as argument.");
-    let word = line.required(&message)?.str().into_owned();
-    let address = crate::check::connect::address(&word);
-    server.check.addr =
-        Some(address.map_err(|e| line.alert(format!("'{subject}' : '{name}' : {e}")))?);
+    let word = argument(line, "<ipv4|ipv6> as argument")?;
+    let accepts = Accepts { resolved: true, ..Accepts::TARGET };
+    let address = AddressSpec::accept(&word, accepts, line.outside);
+    let (subject, name) = (&line.subject, line.name);
+    let address = address.map_err(|e| line.alert(format!("'{subject}' : '{name}' : {e}.")))?;
+    server.check.addr = address.socket();
     Ok(())
 }
 
+fn agent_addr(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let word = argument(line, "an address as argument")?;
+    match HostSpec::Name(word.clone(), None).first_address(line.outside) {
+        Some(_) => Ok(()),
+        None => {
+            let text = format!("parsing agent-addr failed. Check if '{word}' is correct address");
+            Err(mistake(line, text))
+        }
+    }
+}
+
 fn slowstart(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    let value = time(line, TimeUnit::Milliseconds)?;
+    let Some(word) = line.word() else { return Ok(()) };
+    let name = line.server_name();
+    let value = parse_time(word.bytes(), TimeUnit::Milliseconds).map_err(|e| match e {
+        NumberError::Overflow => line.bare(format!("timer overflow in argument <{word}> to <slowstart> of server {name}, maximum value is 2147483647 ms (~24.8 days).")),
+        NumberError::Underflow => line.bare(format!("timer underflow in argument <{word}> to <slowstart> of server {name}, minimum non-null value is 1 ms.")),
+        NumberError::Unexpected(c) => line.alert(format!("unexpected character '{c}' in 'slowstart' argument of server {name}.")),
+    })?;
     server.check.slowstart = Some(value.as_millis().div_ceil(1000) as u64).filter(|s| *s > 0);
     Ok(())
 }
 
-/// One of a few words; what it does is not built yet.
-fn one_of(line: &mut OptionLine<'_, '_>, words: &[&str]) -> Parsed {
-    let given = text(line)?;
-    if words.contains(&given.as_str()) {
-        return Ok(());
+fn error_limit(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let Some(word) = line.word() else {
+        return Err(line.bare("'error-limit' expects an integer argument."));
+    };
+    match parse_lenient(word.bytes()) {
+        1.. => Ok(()),
+        _ => Err(line.bare("error-limit has to be > 0.")),
     }
-    let (subject, name) = (&line.subject, line.name);
-    let list = words.iter().map(|w| format!("'{w}'")).collect::<Vec<_>>().join(", ");
-    Err(line.alert(format!("'{subject}' : '{name}' expects one of {list} but got '{given}'")))
 }
 
-fn a_word(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    text(line).map(drop)
+fn observe(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    match &*argument(line, "<mode> as argument")? {
+        "none" | "layer4" | "layer7" => Ok(()),
+        other => {
+            let subject = &line.subject;
+            Err(line.alert(format!("'{subject}' : 'observe' expects one of 'none', 'layer4', 'layer7' but got '{other}'.")))
+        }
+    }
+}
+
+/// One of a few words; what it does is not built yet.
+fn one_of(line: &mut OptionLine<'_, '_>, words: &[&str], list: &str) -> Parsed {
+    let given = line.word().map(|w| w.str()).unwrap_or_default();
+    if words.contains(&&*given) {
+        return Ok(());
+    }
+    Err(line.bare(format!("'{}' expects {list} but got '{given}'", line.name)))
+}
+
+fn check_proto(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+    let subject = line.subject.clone();
+    match line.word().map(|w| w.str()) {
+        None => Err(line.alert(format!("'{subject}' : 'check-proto' : missing value."))),
+        Some(word) if matches!(&*word, "h2" | "fcgi" | "none") => Ok(()),
+        Some(word) => {
+            Err(line
+                .alert(format!("'{subject}' : 'check-proto' :  unknown MUX protocol '{word}'.")))
+        }
+    }
 }
 
 const CHECK: ServerOption = ServerOption { status: Status::Works, ..ServerOption::NEW };
@@ -167,7 +207,7 @@ pub const PART: Part = Part {
             default: "the server's address",
             doc: "Where the agent is asked.",
             examples: &["agent-addr 127.0.0.1"],
-            parse: a_word,
+            parse: agent_addr,
             ..PLANNED
         },
         ServerOption {
@@ -190,7 +230,7 @@ pub const PART: Part = Part {
             args: "<port>",
             doc: "The agent's port.",
             examples: &["agent-port 9777"],
-            parse: a_word,
+            parse: |line, _| argument(line, "a port number as argument").map(drop),
             ..PLANNED
         },
         ServerOption {
@@ -198,7 +238,7 @@ pub const PART: Part = Part {
             args: "<string>",
             doc: "What the agent is sent first.",
             examples: &["agent-send hello\\n"],
-            parse: a_word,
+            parse: |line, _| argument(line, "a string as argument").map(drop),
             ..PLANNED
         },
         ServerOption {
@@ -216,7 +256,7 @@ pub const PART: Part = Part {
             args: "<protocols>",
             doc: "The protocols that checks over TLS offer by ALPN.",
             examples: &["check-alpn http/1.1"],
-            parse: a_word,
+            parse: |line, _| argument(line, "an argument").map(drop),
             ..PLANNED
         },
         ServerOption {
@@ -224,7 +264,7 @@ pub const PART: Part = Part {
             args: "<name>",
             doc: "The protocol of checks instead of the server's.",
             examples: &["check-proto h2"],
-            parse: a_word,
+            parse: check_proto,
             ..PLANNED
         },
         ServerOption {
@@ -238,7 +278,7 @@ pub const PART: Part = Part {
             args: "<sni>",
             doc: "The name that checks over TLS ask for.",
             examples: &["check-sni example.com"],
-            parse: a_word,
+            parse: |line, _| argument(line, "an argument").map(drop),
             ..PLANNED
         },
         ServerOption {
@@ -271,7 +311,7 @@ pub const PART: Part = Part {
             default: "10",
             doc: "How many errors in a row `observe` needs.",
             examples: &["error-limit 10"],
-            parse: |line, _| positive(line).map(drop),
+            parse: error_limit,
             ..PLANNED
         },
         ServerOption {
@@ -346,7 +386,7 @@ pub const PART: Part = Part {
             args: "<mode>",
             doc: "Learns the server's health from traffic too: its connections (`layer4`) or also its responses (`layer7`).",
             examples: &["observe layer7"],
-            parse: |line, _| one_of(line, &["none", "layer4", "layer7"]),
+            parse: observe,
             ..PLANNED
         },
         ServerOption {
@@ -356,7 +396,8 @@ pub const PART: Part = Part {
             doc: "What happens when `observe` has seen enough errors: `fastinter` checks sooner, `fail-check` counts as a failed check, `sudden-death` as the last one, `mark-down` takes the server down.",
             examples: &["on-error mark-down"],
             parse: |line, _| {
-                one_of(line, &["fastinter", "fail-check", "sudden-death", "mark-down"])
+                let list = "one of 'fastinter', 'fail-check', 'sudden-death' or 'mark-down'";
+                one_of(line, &["fastinter", "fail-check", "sudden-death", "mark-down"], list)
             },
             ..PLANNED
         },
@@ -365,7 +406,7 @@ pub const PART: Part = Part {
             args: "<action>",
             doc: "What happens to the sessions of a server that goes down: `shutdown-sessions` ends them.",
             examples: &["on-marked-down shutdown-sessions"],
-            parse: |line, _| one_of(line, &["shutdown-sessions"]),
+            parse: |line, _| one_of(line, &["shutdown-sessions"], "'shutdown-sessions'"),
             ..PLANNED
         },
         ServerOption {
@@ -373,7 +414,9 @@ pub const PART: Part = Part {
             args: "<action>",
             doc: "What happens to the sessions of backup servers when this one comes up: `shutdown-backup-sessions` ends them.",
             examples: &["on-marked-up shutdown-backup-sessions"],
-            parse: |line, _| one_of(line, &["shutdown-backup-sessions"]),
+            parse: |line, _| {
+                one_of(line, &["shutdown-backup-sessions"], "'shutdown-backup-sessions'")
+            },
             ..PLANNED
         },
         ServerOption {
@@ -383,9 +426,7 @@ pub const PART: Part = Part {
             doc: "The port that checks connect to instead of the server's.",
             examples: &["port 8080"],
             parse: |line, server| {
-                let message =
-                    format!("'{}' : 'port' expects a port number as argument.", line.subject);
-                let value = parse_lenient(line.required(&message)?.bytes());
+                let value = parse_lenient(argument(line, "a port number as argument")?.as_bytes());
                 server.check.port = u16::try_from(value).ok().filter(|p| *p > 0);
                 Ok(())
             },
@@ -418,10 +459,7 @@ pub const PART: Part = Part {
             doc: "Follows another server's state instead of checking.",
             examples: &["track other/s1"],
             parse: |line, server| {
-                let (subject, name) = (line.subject.clone(), line.name);
-                let message =
-                    format!("'{subject}' : '{name}' expects [<proxy>/]<server> as argument.");
-                server.check.track = Some(line.required(&message)?.str().into_owned());
+                server.check.track = Some(argument(line, "[<proxy>/]<server> as argument")?);
                 Ok(())
             },
             ..PLANNED

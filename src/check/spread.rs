@@ -42,23 +42,33 @@ impl SpreadSpec {
 }
 
 fn spread_checks(line: &mut Line<'_>) -> Parsed {
-    let word = line.required("'spread-checks' expects an integer argument (0..50).")?;
+    if line.global().spread.percent != 0 {
+        // HAProxy says so and goes on.
+        let told = line.bare("spread-checks already specified. Continuing.");
+        line.diagnostics.push(told.harmless());
+        return Ok(());
+    }
+    let Some(word) = line.word() else {
+        return Err(line.bare("'spread-checks' expects an integer argument (0..50)."));
+    };
     let value = parse_lenient(word.bytes());
     line.end()?;
     if !(0..=50).contains(&value) {
-        return Err(line.alert("'spread-checks' needs a positive value in range 0..50."));
+        return Err(line.bare("'spread-checks' needs a positive value in range 0..50."));
     }
     line.global().spread.percent = u32::try_from(value).unwrap_or_default();
     Ok(())
 }
 
 fn max_spread_checks(line: &mut Line<'_>) -> Parsed {
-    let word = line.required("'max-spread-checks' expects an integer argument (0..50).")?;
+    let Some(word) = line.word() else {
+        return Err(line.bare("'max-spread-checks' expects an integer argument (0..50)."));
+    };
     let time = parse_time(word.bytes(), TimeUnit::Milliseconds).map_err(|e| {
-        line.alert(match e {
+        line.bare(match e {
             NumberError::Overflow => format!("timer overflow in argument <{word}> to <max-spread-checks>, maximum value is 2147483647 ms (~24.8 days)."),
             NumberError::Underflow => format!("timer underflow in argument <{word}> to <max-spread-checks>, minimum non-null value is 1 ms."),
-            NumberError::Unexpected(c) => format!("unexpected character '{c}' in 'max-spread-checks' argument."),
+            NumberError::Unexpected(c) => format!("unsupported character '{c}' in 'max-spread-checks' (wants an integer delay)."),
         })
     })?;
     line.end()?;

@@ -18,7 +18,9 @@ pub struct Ruleset {
 impl Ruleset {
     /// The set of this section: an inherited one is left behind.
     pub fn of(&mut self, owner: &Place) -> &mut Ruleset {
-        if self.owner.as_ref() != Some(owner) {
+        // Places compare equal, wherever they are.
+        let same = |place: &Place| place.file == owner.file && place.line == owner.line;
+        if !self.owner.as_ref().is_some_and(same) {
             *self = Ruleset { owner: Some(owner.clone()), steps: Vec::new() };
         }
         self

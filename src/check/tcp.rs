@@ -79,7 +79,7 @@ fn unknown(line: &mut Line<'_>) -> Parsed {
         line.rest();
         return Ok(());
     }
-    Err(line.alert(format!("'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect', 'set-var', 'unset-var'. but got '{word}'")))
+    Err(line.alert(format!("'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect', 'set-var(*)', 'unset-var(*)'. but got '{word}'")))
 }
 
 const RULE: Keyword =
@@ -90,7 +90,6 @@ pub const PART: Part = Part {
     keywords: &[
         Keyword {
             name: "option tcp-check",
-            negatable: true,
             doc: "Checks servers by the dialogue of the tcp-check rules; without any, by connecting.",
             examples: &["option tcp-check"],
             parse: tcp_check,

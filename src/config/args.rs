@@ -96,7 +96,7 @@ impl<'a> Words<'a> {
 
     /// The same as a warning.
     pub fn warning(&self, text: impl AsRef<str>) -> Diagnostic {
-        Diagnostic { level: Level::Warning, ..self.alert(text) }
+        Diagnostic { level: Level::Warning, ..self.alert(text) }.harmless()
     }
 
     /// Refuses words that are left over, as HAProxy's `alertif_too_many_args` does.
@@ -224,6 +224,13 @@ impl<'a> Deref for OptionLine<'a, '_> {
 impl DerefMut for OptionLine<'_, '_> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.words
+    }
+}
+
+impl OptionLine<'_, '_> {
+    /// The name in `server NAME`; the whole subject when there is none.
+    pub fn server_name(&self) -> &str {
+        self.subject.split_once(' ').map_or(&self.subject, |(_, name)| name)
     }
 }
 

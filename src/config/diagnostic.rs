@@ -68,6 +68,8 @@ pub struct Diagnostic {
     pub text: String,
     /// What helps: shown below the excerpt, one a line.
     pub help: Vec<String>,
+    /// Whether the configuration is refused for it.
+    pub refuses: bool,
 }
 
 impl Diagnostic {
@@ -78,17 +80,24 @@ impl Diagnostic {
             place: place.cloned(),
             text: text.into(),
             help: Vec::new(),
+            refuses: true,
         }
     }
 
     /// Something that runs, but probably not as meant.
     pub fn warning(place: Option<&Place>, text: impl Into<String>) -> Diagnostic {
-        Diagnostic { level: Level::Warning, ..Diagnostic::alert(place, text) }
+        Diagnostic { level: Level::Warning, refuses: false, ..Diagnostic::alert(place, text) }
     }
 
     /// Something worth knowing.
     pub fn notice(text: impl Into<String>) -> Diagnostic {
-        Diagnostic { level: Level::Notice, ..Diagnostic::alert(None, text) }
+        Diagnostic { level: Level::Notice, refuses: false, ..Diagnostic::alert(None, text) }
+    }
+
+    /// An alert after which HAProxy goes on all the same.
+    #[must_use]
+    pub fn harmless(self) -> Diagnostic {
+        Diagnostic { refuses: false, ..self }
     }
 
     /// Adds a line that helps.
@@ -117,8 +126,13 @@ impl Diagnostics {
         self.list.iter().filter(|d| d.level == level).count()
     }
 
+    /// How many refuse the configuration.
+    pub fn refusals(&self) -> usize {
+        self.list.iter().filter(|d| d.refuses).count()
+    }
+
     /// Whether the configuration is refused.
     pub fn refused(&self) -> bool {
-        self.list.iter().any(|d| d.level == Level::Alert)
+        self.list.iter().any(|d| d.refuses)
     }
 }

@@ -52,12 +52,10 @@ fn set(line: &mut Line<'_>, overwrite: bool) -> Parsed {
     let (Some(name), Some(value)) = (name, value) else {
         return Err(refuse(line, "expects a name and a value."));
     };
-    line.end()?;
-    if name.contains('=') {
+    if name.is_empty() || name.contains('=') {
         return Err(refuse(line, &format!("failed on variable '{name}' : Invalid argument.")));
     }
-    let environment = line.spec.environment.clone();
-    if overwrite || environment.get(&name, line.outside).is_none() {
+    if overwrite || line.spec.environment.get(&name, line.outside).is_none() {
         line.spec.environment.changed.insert(name, Some(value));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{Line, Parsed, TimeUnit, parse_lenient, parse_time};
+use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 use crate::control::cli::spec::CliSpec;
@@ -110,24 +110,98 @@ fn count(line: &mut Line<'_>) -> Result<u32, Diagnostic> {
     Ok(u32::try_from(number(line)?.max(0)).unwrap_or(u32::MAX))
 }
 
-fn text(line: &mut Line<'_>) -> Result<String, Diagnostic> {
+/// An argument of its own kind.
+fn named(line: &mut Line<'_>, expects: &str) -> Result<String, Diagnostic> {
     let name = line.keyword.name;
-    let word = line.required(&format!("'{name}' expects an argument."))?.str().into_owned();
+    let word = line.required(&format!("'{name}' expects {expects} as an argument."))?;
+    let word = word.str().into_owned();
     line.end()?;
     Ok(word)
 }
 
-fn nbthread(line: &mut Line<'_>) -> Parsed {
+/// `tune.bufsize` and `tune.maxrewrite`.
+fn buffer(line: &mut Line<'_>, least: i32) -> Result<usize, Diagnostic> {
+    let value = number(line)? as i32;
+    let name = line.keyword.name;
+    usize::try_from(value)
+        .ok()
+        .filter(|_| value >= least)
+        .ok_or_else(|| line.alert(format!("'{name}' expects a positive integer argument.")))
+}
+
+fn max_headers(line: &mut Line<'_>) -> Parsed {
     let value = number(line)?;
+    let expected = "'tune.http.maxhdr' expects a numeric value between 1 and 32767";
+    let count = u16::try_from(value).ok().filter(|n| (1..=32767).contains(n));
+    line.global().maxhdr = Some(count.ok_or_else(|| line.alert(expected))?.into());
+    Ok(())
+}
+
+fn nbproc(line: &mut Line<'_>) -> Parsed {
+    let value = number(line)? as i32;
     if !(1..=64).contains(&value) {
-        return Err(line.alert(format!("'nbthread' value must be between 1 and 64 (was {value})")));
+        return Err(line.alert(format!("'nbproc' must be between 1 and 64 (was {value}).")));
+    }
+    line.global().nbproc = u32::try_from(value).ok();
+    Ok(())
+}
+
+fn node(line: &mut Line<'_>) -> Parsed {
+    let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    let valid = |b: u8| b.is_ascii_alphanumeric() || b".-_".contains(&b);
+    if word.is_empty() || !word.bytes().all(valid) {
+        return Err(line.bare("'node' requires valid node name - non-empty string with digits(0-9), letters(A-Z, a-z), dot(.), hyphen(-) or underscode(_)."));
+    }
+    line.end()?;
+    line.global().node = Some(word);
+    Ok(())
+}
+
+fn description(line: &mut Line<'_>) -> Parsed {
+    let words: Vec<_> = line.rest().iter().map(|w| w.str().into_owned()).collect();
+    if words.is_empty() {
+        return Err(line.bare("'description' expects a string argument."));
+    }
+    line.global().description = Some(words.join(" "));
+    Ok(())
+}
+
+fn master_worker(line: &mut Line<'_>) -> Parsed {
+    if line.word().is_some_and(|word| *word != *"no-exit-on-failure") {
+        return Err(line.alert("'master-worker' only supports 'no-exit-on-failure' option."));
+    }
+    line.end()?;
+    line.global().master_worker = true;
+    Ok(())
+}
+
+/// `uid` and `gid`.
+fn identity(line: &mut Line<'_>) -> Result<u32, Diagnostic> {
+    let name = line.keyword.name;
+    if let Some(word) = line.peek().filter(|w| w.str().parse::<i32>().is_err()) {
+        line.warn(format!(" {name}: string '{word}' is not a number."));
+    }
+    count(line)
+}
+
+fn nbthread(line: &mut Line<'_>) -> Parsed {
+    let word = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
+    let value = number(line)?;
+    if word.parse::<i64>().is_err() {
+        return Err(line.alert(format!(
+            "'nbthread' passed a missing or unparsable integer value in '{word}'."
+        )));
+    }
+    if !(1..=64).contains(&value) {
+        return Err(line.alert(format!("'nbthread' value must be between 1 and 64 (was {value}).")));
     }
     line.global().nbthread = u32::try_from(value).ok();
     Ok(())
 }
 
 fn user(line: &mut Line<'_>) -> Parsed {
-    let name = text(line)?;
+    let name = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    line.end()?;
     let uid = line.outside.user(&name);
     line.global().uid = Some(
         uid.ok_or_else(|| line.alert(format!("cannot find user id for '{name}' (0:Success)")))?,
@@ -136,7 +210,8 @@ fn user(line: &mut Line<'_>) -> Parsed {
 }
 
 fn group(line: &mut Line<'_>) -> Parsed {
-    let name = text(line)?;
+    let name = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    line.end()?;
     let gid = line.outside.group(&name);
     line.global().gid = Some(
         gid.ok_or_else(|| line.alert(format!("cannot find group id for '{name}' (0:Success)")))?,
@@ -145,11 +220,15 @@ fn group(line: &mut Line<'_>) -> Parsed {
 }
 
 fn hard_stop_after(line: &mut Line<'_>) -> Parsed {
-    let word = text(line)?;
-    let time = parse_time(word.as_bytes(), TimeUnit::Milliseconds);
-    line.global().hard_stop_after = Some(time.map_err(|_| {
-        line.alert(format!("unexpected character in 'hard-stop-after' argument '{word}'"))
-    })?);
+    let word = line.required("'hard-stop-after' expects <time> as argument.")?.str().into_owned();
+    let time = parse_time(word.as_bytes(), TimeUnit::Milliseconds).map_err(|e| {
+        line.alert(match e {
+            NumberError::Overflow => format!("timer overflow in argument '{word}' to 'hard-stop-after' (maximum value is 2147483647 ms or ~24.8 days)"),
+            NumberError::Underflow => format!("timer underflow in argument '{word}' to 'hard-stop-after' (minimum non-null value is 1 ms)"),
+            NumberError::Unexpected(c) => format!("unexpected character '{c}' in argument to <hard-stop-after>."),
+        })
+    })?;
+    line.global().hard_stop_after = Some(time);
     Ok(())
 }
 
@@ -161,10 +240,11 @@ pub const PART: Part = Part {
     keywords: &[
         Keyword {
             name: "chroot",
+            once: "'chroot'",
             args: "<jail dir>",
             doc: "Changes the root directory once everything is open.",
             examples: &["chroot /var/empty"],
-            parse: |l| text(l).map(|t| l.global().chroot = Some(t)),
+            parse: |l| named(l, "a directory").map(|t| l.global().chroot = Some(t)),
             ..GLOBAL
         },
         Keyword {
@@ -182,19 +262,16 @@ pub const PART: Part = Part {
             args: "<text>",
             doc: "A text shown on the statistics page.",
             examples: &["description Front door"],
-            parse: |l| {
-                let words: Vec<_> = l.rest().iter().map(|w| w.str().into_owned()).collect();
-                l.global().description = Some(words.join(" "));
-                Ok(())
-            },
+            parse: description,
             ..GLOBAL
         },
         Keyword {
             name: "gid",
+            once: "group/gid",
             args: "<number>",
             doc: "The group to run as, by number.",
             examples: &["gid 1000"],
-            parse: |l| count(l).map(|n| l.global().gid = Some(n)),
+            parse: |l| identity(l).map(|n| l.global().gid = Some(n)),
             ..GLOBAL
         },
         Keyword {
@@ -219,15 +296,12 @@ pub const PART: Part = Part {
             args: "[no-exit-on-failure]",
             doc: "A master process keeps the rights, reloads, and watches a worker, which serves.",
             examples: &["master-worker"],
-            parse: |l| {
-                l.global().master_worker = true;
-                l.rest();
-                Ok(())
-            },
+            parse: master_worker,
             ..GLOBAL
         },
         Keyword {
             name: "maxconn",
+            once: "'maxconn'",
             args: "<number>",
             doc: "How many connections the process serves at once.",
             examples: &["maxconn 2000"],
@@ -240,7 +314,7 @@ pub const PART: Part = Part {
             default: "1",
             doc: "How many processes there are; all numbers are taken for one process.",
             examples: &["nbproc 1"],
-            parse: |l| count(l).map(|n| l.global().nbproc = Some(n)),
+            parse: nbproc,
             status: Status::NoEffect("one process serves on all threads"),
             ..GLOBAL
         },
@@ -259,15 +333,16 @@ pub const PART: Part = Part {
             default: "this machine's name",
             doc: "The name shown on the statistics page.",
             examples: &["node lb1"],
-            parse: |l| text(l).map(|t| l.global().node = Some(t)),
+            parse: node,
             ..GLOBAL
         },
         Keyword {
             name: "pidfile",
+            once: "'pidfile'",
             args: "<file>",
             doc: "Where the process writes its number.",
             examples: &["pidfile /tmp/haproxy.pid"],
-            parse: |l| text(l).map(|t| l.global().pidfile = Some(t)),
+            parse: |l| named(l, "a file name").map(|t| l.global().pidfile = Some(t)),
             ..GLOBAL
         },
         Keyword {
@@ -286,7 +361,7 @@ pub const PART: Part = Part {
             default: "16384",
             doc: "Bytes of a buffer; the heads of messages must fit in.",
             examples: &["tune.bufsize 16384"],
-            parse: |l| count(l).map(|n| l.global().bufsize = Some(n as usize)),
+            parse: |l| buffer(l, 1).map(|n| l.global().bufsize = Some(n)),
             ..GLOBAL
         },
         Keyword {
@@ -295,7 +370,7 @@ pub const PART: Part = Part {
             default: "101",
             doc: "Headers a message may have.",
             examples: &["tune.http.maxhdr 101"],
-            parse: |l| count(l).map(|n| l.global().maxhdr = Some(n as usize)),
+            parse: max_headers,
             ..GLOBAL
         },
         Keyword {
@@ -304,19 +379,21 @@ pub const PART: Part = Part {
             default: "1024",
             doc: "Bytes of a buffer kept free for header edits.",
             examples: &["tune.maxrewrite 1024"],
-            parse: |l| count(l).map(|n| l.global().maxrewrite = Some(n as usize)),
+            parse: |l| buffer(l, 0).map(|n| l.global().maxrewrite = Some(n)),
             ..GLOBAL
         },
         Keyword {
             name: "uid",
+            once: "user/uid",
             args: "<number>",
             doc: "The user to run as, by number.",
             examples: &["uid 1000"],
-            parse: |l| count(l).map(|n| l.global().uid = Some(n)),
+            parse: |l| identity(l).map(|n| l.global().uid = Some(n)),
             ..GLOBAL
         },
         Keyword {
             name: "ulimit-n",
+            once: "'ulimit-n'",
             args: "<number>",
             default: "computed from maxconn",
             doc: "File descriptors the process may have; computed when not given.",

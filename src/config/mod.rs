@@ -28,7 +28,7 @@ use std::path::PathBuf;
 use crate::state::map_file::loading::Loading;
 use crate::state::world::World;
 use compile::Purpose;
-use diagnostic::{Diagnostic, Diagnostics, Level, Place};
+use diagnostic::{Diagnostic, Diagnostics, Place};
 use outside::Outside;
 use section::Reader;
 use source::Source;
@@ -112,7 +112,7 @@ fn parse_told(
     let mut spec = Spec::default();
     let mut reader = Reader::new(&mut spec, outside, diagnostics, told);
     for source in sources {
-        let before = reader.diagnostics.count(Level::Alert);
+        let before = reader.diagnostics.refusals();
         for line in source.lines() {
             match line {
                 Ok(line) => {
@@ -122,7 +122,7 @@ fn parse_told(
                 Err(diagnostic) => reader.diagnostics.push(diagnostic),
             }
         }
-        if reader.diagnostics.count(Level::Alert) > before {
+        if reader.diagnostics.refusals() > before {
             let text = format!("Error(s) found in configuration file : {}", source.name);
             reader.diagnostics.push(Diagnostic::alert(None, text));
         }

@@ -5,6 +5,7 @@ use crate::config::args::{Parsed, Words};
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::config::section::{Sections, invalid_char};
 use crate::config::spec::{NamedSection, ProxyKind, ProxySpec, Spec};
+use crate::flow::rules::condition::Acls;
 
 /// A section line being read.
 pub(super) struct Opening<'a> {
@@ -84,6 +85,7 @@ impl Opening<'_> {
                 None => return Ok(()),
             }
         }
+        self.spec.section_acls = Acls::default();
         self.spec.sections.push(NamedSection {
             section,
             proxy: Box::new(ProxySpec::defaults(id.clone(), words.place.clone())),

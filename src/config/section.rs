@@ -1,6 +1,7 @@
 //! Sections: in come the logical lines of the configuration files, out comes the `Spec`
 //! (manual 2 and 4). A section line opens a section; every other line is looked up in the catalog.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::ops::BitOr;
 
@@ -126,6 +127,8 @@ pub struct Reader<'a> {
     pub diagnostics: &'a mut Diagnostics,
     told: &'a mut dyn FnMut(&Place, &[Word]),
     section: Sections,
+    /// Directives read so far of those that may stand once.
+    seen: HashSet<&'static str>,
 }
 
 impl<'a> Reader<'a> {
@@ -136,7 +139,7 @@ impl<'a> Reader<'a> {
         diagnostics: &'a mut Diagnostics,
         told: &'a mut dyn FnMut(&Place, &[Word]),
     ) -> Reader<'a> {
-        Reader { spec, outside, diagnostics, told, section: Sections::NONE }
+        Reader { spec, outside, diagnostics, told, section: Sections::NONE, seen: HashSet::new() }
     }
 
     /// Splits a line into words and reads it; its mistakes are collected.
@@ -198,6 +201,11 @@ impl<'a> Reader<'a> {
         if let Some(opened) = self.spec.sections.last_mut().filter(|s| s.section == self.section) {
             opened.lines.push((place.clone(), words.to_vec()));
         }
+        if !keyword.once.is_empty() && !self.seen.insert(keyword.once) {
+            let told = cursor.alert(format!("{} already specified. Continuing.", keyword.once));
+            self.diagnostics.push(told.harmless());
+            return Ok(());
+        }
         self.spec.note(keyword.name, keyword.status, place);
         let mut line = Line {
             words: cursor,
@@ -230,6 +238,9 @@ impl<'a> Reader<'a> {
         words: &mut Words<'_>,
         inversion: Inversion,
     ) -> Result<Option<&'static Keyword>, Diagnostic> {
+        if self.section == Sections::NONE {
+            return Err(unknown::diagnostic(self.section, words));
+        }
         if inversion != Inversion::Plain {
             unknown::refuse_inversion(self.section, words)?;
         }

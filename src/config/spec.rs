@@ -22,6 +22,7 @@ use crate::flow::log::LogSpec;
 use crate::flow::response::error_page::{ErrorPagesSpec, ErrorSectionSpec};
 use crate::flow::response::monitor::MonitorSpec;
 use crate::flow::rules::RulesSpec;
+use crate::flow::rules::condition::Acls;
 use crate::flow::server::options::ServerOptionsSpec;
 pub use crate::flow::server::options::ServerSpec;
 use crate::flow::server::persist::PersistSpec;
@@ -44,6 +45,8 @@ pub struct Spec {
     pub proxies: Vec<ProxySpec>,
     /// The other sections that were opened.
     pub sections: Vec<NamedSection>,
+    /// The ACLs of the small section being read.
+    pub section_acls: Acls,
     /// What `http-errors` sections hold.
     pub error_sections: Vec<ErrorSectionSpec>,
     /// Uses of names whose effect is not built yet.
@@ -62,6 +65,7 @@ impl Default for Spec {
             defaults: ProxySpec::defaults(String::new(), start),
             proxies: Vec::new(),
             sections: Vec::new(),
+            section_acls: Acls::default(),
             error_sections: Vec::new(),
             planned: Vec::new(),
             no_effect: BTreeSet::new(),

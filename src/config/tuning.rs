@@ -2,9 +2,7 @@
 //! Out: checked words; most have no mechanism here to tune, as their status says.
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{
-    Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_size, parse_time,
-};
+use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 
@@ -41,11 +39,21 @@ fn within(line: &mut Line<'_>, range: std::ops::RangeInclusive<i64>, message: &s
     if range.contains(&value) { Ok(()) } else { Err(refuse(line, message)) }
 }
 
+fn max_accept(line: &mut Line<'_>) -> Parsed {
+    match number(line, "expects an integer argument.")? {
+        -1..=0x7fff_ffff => Ok(()),
+        _ => Err(refuse(line, "expects -1 or an integer from 0 to INT_MAX.")),
+    }
+}
+
 fn not_negative(line: &mut Line<'_>) -> Parsed {
     within(line, 0..=i64::MAX, "expects a positive numeric value.")
 }
 
 fn pattern_cache(line: &mut Line<'_>) -> Parsed {
+    if line.peek().is_none() {
+        return Err(refuse(line, "expects a positive numeric value"));
+    }
     within(line, 0..=i64::MAX, "expects a positive numeric value")
 }
 
@@ -76,6 +84,12 @@ fn idle_timer(line: &mut Line<'_>) -> Parsed {
         Err(NumberError::Unexpected(c)) => {
             Err(bare(line, &format!("unexpected character '{c}' in argument to <tune.idletimer>.")))
         }
+        Err(NumberError::Overflow) => Err(bare(
+            line,
+            &format!(
+                "timer overflow in argument <{word}> to <tune.idletimer>, maximum value is 65535 ms."
+            ),
+        )),
         _ => Err(refuse(line, "expects a timer value between 0 and 65535 ms.")),
     }
 }
@@ -140,15 +154,15 @@ fn state_file(line: &mut Line<'_>) -> Parsed {
     }
 }
 
+/// A size that 2.3 reads as C's `atol` does, and refuses when it has a unit.
 fn vars_size(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
-    let Some(word) = line.word() else {
-        return Err(refuse(line, "expects a size argument"));
-    };
-    match parse_size(word.bytes()) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(line.alert(format!("{name}: '{word}' is an invalid size"))),
+    let Some(word) = line.word() else { return Ok(()) };
+    let sign = word.bytes().iter().take_while(|b| b"+-".contains(b)).count();
+    if word.bytes().iter().skip(sign).all(u8::is_ascii_digit) {
+        return Ok(());
     }
+    Err(line.alert(format!("{name}: '{word}' is an invalid size")))
 }
 
 const GLOBAL: Keyword = Keyword { sections: Sections::GLOBAL, ..Keyword::NEW };
@@ -187,6 +201,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "maxconnrate",
+            once: "'maxconnrate'",
             args: "<number>",
             default: "0, which is no limit",
             doc: "New connections a second for the whole process; further ones wait.",
@@ -197,6 +212,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "maxpipes",
+            once: "'maxpipes'",
             args: "<number>",
             doc: "How many pipes splicing may use.",
             examples: &["maxpipes 100"],
@@ -206,6 +222,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "maxsessrate",
+            once: "'maxsessrate'",
             args: "<number>",
             default: "0, which is no limit",
             doc: "New sessions a second for the whole process; further ones wait.",
@@ -295,6 +312,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "server-state-base",
+            once: "'server-state-base'",
             args: "<dir>",
             doc: "The directory of server state files.",
             examples: &["server-state-base /var/lib/haproxy"],
@@ -304,6 +322,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "server-state-file",
+            once: "'server-state-file'",
             args: "<file>",
             doc: "The file with the state of all servers.",
             examples: &["server-state-file /var/lib/haproxy/state"],
@@ -491,16 +510,18 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "tune.maxaccept",
+            once: "'tune.maxaccept'",
             args: "<number>",
             default: "64",
             doc: "Connections accepted in a row.",
             examples: &["tune.maxaccept 64"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
-            parse: count,
+            parse: max_accept,
             ..GLOBAL
         },
         Keyword {
             name: "tune.maxpollevents",
+            once: "'tune.maxpollevents'",
             args: "<number>",
             default: "200",
             doc: "Events handled in a row.",
@@ -563,6 +584,7 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "tune.runqueue-depth",
+            once: "'tune.runqueue-depth'",
             args: "<number>",
             default: "200",
             doc: "Tasks run in a row.",
@@ -586,7 +608,7 @@ pub const PART: Part = Part {
             args: "<size>",
             default: "0, which is no limit",
             doc: "Memory the variables of the scope check may use.",
-            examples: &["tune.vars.check-max-size 1k"],
+            examples: &["tune.vars.check-max-size 1024"],
             status: Status::Planned,
             parse: vars_size,
             ..GLOBAL
@@ -596,7 +618,7 @@ pub const PART: Part = Part {
             args: "<size>",
             default: "0, which is no limit",
             doc: "Memory the variables of the scope global may use.",
-            examples: &["tune.vars.global-max-size 1k"],
+            examples: &["tune.vars.global-max-size 1024"],
             status: Status::Planned,
             parse: vars_size,
             ..GLOBAL
@@ -606,7 +628,7 @@ pub const PART: Part = Part {
             args: "<size>",
             default: "0, which is no limit",
             doc: "Memory the variables of the scope proc may use.",
-            examples: &["tune.vars.proc-max-size 1k"],
+            examples: &["tune.vars.proc-max-size 1024"],
             status: Status::Planned,
             parse: vars_size,
             ..GLOBAL
@@ -616,7 +638,7 @@ pub const PART: Part = Part {
             args: "<size>",
             default: "0, which is no limit",
             doc: "Memory the variables of the scope reqres may use.",
-            examples: &["tune.vars.reqres-max-size 1k"],
+            examples: &["tune.vars.reqres-max-size 1024"],
             status: Status::Planned,
             parse: vars_size,
             ..GLOBAL
@@ -626,7 +648,7 @@ pub const PART: Part = Part {
             args: "<size>",
             default: "0, which is no limit",
             doc: "Memory the variables of the scope sess may use.",
-            examples: &["tune.vars.sess-max-size 1k"],
+            examples: &["tune.vars.sess-max-size 1024"],
             status: Status::Planned,
             parse: vars_size,
             ..GLOBAL
@@ -636,7 +658,7 @@ pub const PART: Part = Part {
             args: "<size>",
             default: "0, which is no limit",
             doc: "Memory the variables of the scope txn may use.",
-            examples: &["tune.vars.txn-max-size 1k"],
+            examples: &["tune.vars.txn-max-size 1024"],
             status: Status::Planned,
             parse: vars_size,
             ..GLOBAL

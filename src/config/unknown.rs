@@ -79,12 +79,7 @@ pub fn misplaced(
         )));
     }
     if row.name.starts_with("tcp-response ") {
-        return Some(
-            words.alert(format!(
-                "{} is not allowed because {kind} {name} is not a backend",
-                row.name
-            )),
-        );
+        return Some(words.alert(format!("{} is only allowed in 'backend' sections", row.name)));
     }
     if row.name == "use-fcgi-app" {
         return Some(words.alert("'use-fcgi-app' only available in backend or listen section"));

@@ -53,10 +53,10 @@ pub fn bind_thread(lines: &[CpuMapSpec], thread: usize) {
     }
 }
 
-/// `all`, `odd`, `even`, `3`, `1-4`, `2-`: numbers from 1.
-fn numbers(word: &str) -> Option<Vec<u32>> {
+/// `all`, `odd`, `even`, `3`, `1-4`, `2-`: numbers from 1. The error is worded as HAProxy's.
+fn numbers(word: &str) -> Result<Vec<u32>, String> {
     let all = 1..=MOST;
-    Some(match word {
+    Ok(match word {
         "all" => all.collect(),
         "odd" => all.filter(|n| n % 2 == 1).collect(),
         "even" => all.filter(|n| n % 2 == 0).collect(),
@@ -64,45 +64,78 @@ fn numbers(word: &str) -> Option<Vec<u32>> {
     })
 }
 
-fn range(word: &str, allowed: RangeInclusive<u32>) -> Option<RangeInclusive<u32>> {
-    let (low, high) = match word.split_once('-') {
-        None => (word.parse().ok()?, word.parse().ok()?),
-        Some((low, "")) => (low.parse().ok()?, *allowed.end()),
-        Some((low, high)) => (low.parse().ok()?, high.parse().ok()?),
+fn range(word: &str, allowed: RangeInclusive<u32>) -> Result<RangeInclusive<u32>, String> {
+    let (low, high) = word.split_once('-').unwrap_or((word, word));
+    let number = |text: &str| match text.parse::<u64>() {
+        Ok(number) => Ok(u32::try_from(number).unwrap_or(u32::MAX)),
+        Err(_) if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) => Ok(u32::MAX),
+        Err(_) if text.is_empty() => Ok(0),
+        Err(_) => Err(format!("'{word}' is not a valid number/range.")),
+    };
+    let outside =
+        || format!("'{word}' is not a valid number/range. It supports numbers from 1 to {MOST}.");
+    let (low, high) = match (number(low)?, high) {
+        (low, "") if word.ends_with('-') => (low, *allowed.end()),
+        (low, high) => (low, number(high)?),
     };
     let (low, high) = if low <= high { (low, high) } else { (high, low) };
-    (allowed.contains(&low) && allowed.contains(&high)).then_some(low..=high)
+    match allowed.contains(&low) && allowed.contains(&high) {
+        true => Ok(low..=high),
+        false => Err(outside()),
+    }
+}
+
+/// One word of a CPU list; what follows the numbers is not looked at, as in HAProxy.
+fn cpus(word: &str) -> Result<RangeInclusive<u32>, String> {
+    let digits = |text: &str| -> Option<u32> {
+        let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let number = text[..end].parse::<u64>().ok()?;
+        Some(u32::try_from(number).unwrap_or(u32::MAX))
+    };
+    let (low, high) = word.split_once('-').unwrap_or((word, word));
+    let (Some(low), Some(high)) = (digits(low), digits(high)) else {
+        return Err(format!("'{word}' is not a CPU range."));
+    };
+    if low.max(high) >= MOST {
+        return Err(format!("supports CPU numbers from 0 to {}.", MOST - 1));
+    }
+    Ok(low.min(high)..=low.max(high))
 }
 
 fn cpu_map(line: &mut Line<'_>) -> Parsed {
-    let wrong = format!(
-        "parsing [{}] : cpu-map expects a process number  ('all', 'odd', 'even', a number from 1 to \
-         {MOST} or a range),  followed by a list of CPU ranges with numbers from 0 to {}.",
-        line.words.place,
-        MOST - 1
-    );
-    let wrong = crate::config::diagnostic::Diagnostic::alert(Some(line.words.place), wrong);
-    let Some(which) = line.word().map(|word| word.str().into_owned()) else { return Err(wrong) };
+    if line.words.all.len() < line.words.next + 2 {
+        return Err(line.alert(format!(
+            "cpu-map expects a process number  ('all', 'odd', 'even', a number from 1 to {MOST} or a range),  followed by a list of CPU ranges with numbers from 0 to {}.",
+            MOST - 1
+        )));
+    }
+    let which = line.word().map(|word| word.str().into_owned()).unwrap_or_default();
     let (auto, which) = match which.strip_prefix("auto:") {
         Some(rest) => (true, rest),
         None => (false, which.as_str()),
     };
-    let (processes, threads) = which.split_once('/').unwrap_or((which, "all"));
-    let mut cpus = Vec::new();
-    for word in line.rest() {
-        match range(&word.str(), 0..=MOST - 1) {
-            Some(some) => cpus.extend(some),
-            None => return Err(wrong),
-        }
-    }
-    let (Some(processes), Some(threads)) = (numbers(processes), numbers(threads)) else {
-        return Err(wrong);
+    let (processes, threads) = match which.split_once('/') {
+        Some((processes, threads)) => (processes, Some(threads)),
+        None => (which, None),
     };
-    if cpus.is_empty() {
-        return Err(wrong);
+    let refuse = |line: &Line<'_>, e: String| line.alert(format!("cpu-map : {e}"));
+    let processes = numbers(processes).map_err(|e| refuse(line, e))?;
+    let threads = numbers(threads.unwrap_or("all")).map_err(|e| refuse(line, e))?;
+    let mut list = Vec::new();
+    while let Some(word) = line.word() {
+        list.extend(cpus(&word.str()).map_err(|e| refuse(line, e))?);
+    }
+    list.sort_unstable();
+    list.dedup();
+    if auto && ![processes.len(), threads.len()].contains(&list.len()) {
+        return Err(refuse(
+            line,
+            "PROC/THREAD range and CPU sets must have the same size to be automatically bound"
+                .into(),
+        ));
     }
     if processes.contains(&1) {
-        line.global().cpu_map.push(CpuMapSpec { auto, threads, cpus });
+        line.global().cpu_map.push(CpuMapSpec { auto, threads, cpus: list });
     }
     Ok(())
 }
@@ -114,7 +147,7 @@ pub const PART: Part = Part {
         sections: Sections::GLOBAL,
         args: "[auto:]<process-set>[/<thread-set>] <cpu-set>...",
         doc: "Binds processes and threads to CPUs; with `auto:` each of the first to one of the second.",
-        examples: &["cpu-map 1/1-2 0", "cpu-map auto:1/all 0-3"],
+        examples: &["cpu-map 1/1-2 0", "cpu-map auto:1/1-4 0-3"],
         status: Status::Works,
         parse: cpu_map,
         ..Keyword::NEW
@@ -142,8 +175,10 @@ mod tests {
     #[test]
     fn sets_are_words_numbers_or_ranges() {
         assert_eq!(numbers("odd").unwrap()[..3], [1, 3, 5]);
-        assert_eq!(numbers("2-4"), Some(vec![2, 3, 4]));
-        assert_eq!(numbers("63-"), Some(vec![63, 64]));
-        assert_eq!((numbers("0"), numbers("x"), numbers("3-99")), (None, None, None));
+        assert_eq!(numbers("2-4"), Ok(vec![2, 3, 4]));
+        assert_eq!(numbers("63-"), Ok(vec![63, 64]));
+        for wrong in ["0", "x", "3-99"] {
+            assert!(numbers(wrong).is_err(), "{wrong}");
+        }
     }
 }

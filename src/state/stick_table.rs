@@ -392,10 +392,10 @@ fn stick_table(line: &mut Line<'_>) -> Parsed {
     if line.section == Sections::DEFAULTS {
         return Err(line.alert("'stick-table' is not supported in 'defaults' section."));
     }
-    let proxy = line.proxy();
-    let (name, kind) = (proxy.name.clone(), proxy.kind.word());
-    if let Some(first) = &proxy.stick_table {
-        let first = first.place.clone();
+    let name = line.proxy().name.clone();
+    let mut of_name = line.spec.proxies.iter().filter(|proxy| proxy.name == name);
+    let first = of_name.find_map(|p| Some((p.kind.word(), p.stick_table.as_ref()?.place.clone())));
+    if let Some((kind, first)) = first {
         return Err(line.alert(format!(
             "stick-table name '{name}' conflicts with table declared in {kind} '{name}' at {first}."
         )));

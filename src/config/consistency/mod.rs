@@ -21,6 +21,7 @@ pub fn check(spec: &Spec, outside: &mut dyn Outside, diagnostics: &mut Diagnosti
     if judge.processes().is_err() || judge.userlists().is_err() {
         return;
     }
+    judge.proxy_ids();
     for proxy in spec.proxies.iter().filter(|proxy| !proxy.basics.disabled) {
         judge.proxy(proxy);
     }

@@ -1,6 +1,8 @@
 //! One proxy: the names it refers to, and what it needs to work (manual 4.2). In: the proxy and the whole
 //! `Spec`. Out: HAProxy's messages in its order.
 
+use std::collections::HashMap;
+
 use super::{Judge, titled};
 use crate::check::CheckKind;
 use crate::config::diagnostic::Diagnostic;
@@ -51,6 +53,28 @@ impl<'a> Judge<'a> {
         self.servers_of_mode(proxy);
         self.filters(proxy);
         self.protocols(proxy);
+    }
+
+    /// Two proxies of one `id`: told where the second one is written.
+    pub fn proxy_ids(&mut self) {
+        let spec = self.spec;
+        let mut seen: HashMap<u32, &ProxySpec> = HashMap::new();
+        for proxy in &spec.proxies {
+            let Some(id) = proxy.basics.id else { continue };
+            let Some(other) = seen.insert(id, proxy) else { continue };
+            let place = proxy.written("id").map_or(&proxy.place, |line| &line.place);
+            self.alert(
+                place,
+                format!(
+                    "parsing [{place}]: {} {} reuses same custom id as {} {} (declared at {}).",
+                    proxy.kind.word(),
+                    proxy.name,
+                    other.kind.word(),
+                    other.name,
+                    other.place
+                ),
+            );
+        }
     }
 
     /// `bind-process`, which names processes that do not exist.

@@ -153,7 +153,7 @@ fn connection_mode(line: &mut Line<'_>) -> Parsed {
     line.end()?;
     if line.keyword.name == "option forceclose" {
         let text = "keyword 'forceclose' is deprecated in favor of 'httpclose', and will not be supported by future versions.";
-        let warning = Diagnostic { level: Level::Warning, ..line.bare(text) };
+        let warning = Diagnostic { level: Level::Warning, ..line.bare(text) }.harmless();
         line.diagnostics.push(warning);
     }
     let wanted = match line.keyword.name {

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use crate::catalog::{self, BindOption, Keyword, Part, Status};
-use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
+use crate::config::address::{Accepts, AddressSpec, HostSpec, PortsSpec};
 use crate::config::args::{Line, OptionLine, Parsed, parse_lenient, parse_number};
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::outside::{Listen, ListenAddress, ListenOptions};
@@ -95,43 +95,8 @@ fn bind(line: &mut Line<'_>) -> Parsed {
     let place = line.last_place();
     let mut addresses = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
-        let mut address =
-            AddressSpec::parse(part).map_err(|e| line.alert(format!("'bind' : {e}")))?;
-        if let AddressSpec::Inet { host, ports } = &mut address {
-            match &*ports {
-                PortsSpec::Range(0, _) => {
-                    return Err(line.alert("'bind' : invalid port '0'"));
-                }
-                PortsSpec::Range(low, high) if low <= high => {}
-                PortsSpec::None => {
-                    return Err(
-                        line.alert(format!("'bind' : missing port specification in '{part}'"))
-                    );
-                }
-                PortsSpec::Range(low, high) => {
-                    return Err(line.alert(format!("'bind' : invalid port range '{low}-{high}'")));
-                }
-                PortsSpec::Offset(_) => {
-                    return Err(
-                        line.alert(format!("'bind' : port offset not permitted here in '{part}'"))
-                    );
-                }
-            }
-            if let HostSpec::Name(name, family) = host {
-                let found = line.outside.resolve(name).unwrap_or_default();
-                let wanted = found.into_iter().find(|ip| match family {
-                    None => true,
-                    Some(crate::config::address::Family::V4) => ip.is_ipv4(),
-                    Some(crate::config::address::Family::V6) => ip.is_ipv6(),
-                });
-                let Some(ip) = wanted else {
-                    return Err(
-                        line.alert(format!("'bind' : invalid address: '{name}' in '{part}'"))
-                    );
-                };
-                *host = HostSpec::Literal(ip);
-            }
-        }
+        let address = AddressSpec::accept(part, Accepts::BIND, line.outside);
+        let address = address.map_err(|e| line.alert(format!("'bind' : {e}")))?;
         addresses.push(address);
     }
     let mut spec = BindSpec {
@@ -157,6 +122,7 @@ fn bind(line: &mut Line<'_>) -> Parsed {
         read.map_err(|e| within(e, &text))?;
         line.words = option.words;
     }
+    check_id(line, &spec)?;
     if let Some(other) = spec.proto.as_deref().filter(|proto| *proto != "h1") {
         let place = spec.place.clone();
         line.spec.note_planned(&format!("bind proto {other}"), &place);
@@ -176,13 +142,43 @@ fn text(line: &mut OptionLine<'_, '_>, what: &str) -> Result<String, Diagnostic>
     Ok(line.required(&format!("'{name}' : missing {what}"))?.str().into_owned())
 }
 
-fn number(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
-    let value = parse_lenient(text(line, "value")?.as_bytes());
+/// A number from 0; `bound` is what HAProxy says it must be.
+fn number(line: &mut OptionLine<'_, '_>, bound: &str) -> Result<u32, Diagnostic> {
+    // C's `atol`, kept in an int.
+    let value = parse_lenient(text(line, "value")?.as_bytes()) as i32;
     let name = line.name;
     u32::try_from(value)
         .ok()
-        .filter(|v| *v > 0)
-        .ok_or_else(|| line.alert(format!("'{name}' : invalid value {value}, must be > 0")))
+        .ok_or_else(|| line.alert(format!("'{name}' : invalid value {value}, must be {bound}")))
+}
+
+fn id(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
+    let Some(word) = line.word().map(|w| w.str().into_owned()) else {
+        return Err(line.alert("'id' : expects an integer argument"));
+    };
+    if !word.bytes().all(|b| b.is_ascii_digit() || b"+- ".contains(&b)) {
+        return Err(line.alert(format!("'id' : expects an integer argument, found '{word}'")));
+    }
+    match u32::try_from(parse_lenient(word.as_bytes()) as i32).unwrap_or(0) {
+        0 => Err(line.alert("'id' : custom id has to be > 0")),
+        number => {
+            bind.id = Some(number);
+            Ok(())
+        }
+    }
+}
+
+/// Two sockets of one number within a proxy.
+fn check_id(line: &mut Line<'_>, spec: &BindSpec) -> Parsed {
+    let Some(number) = spec.id else { return Ok(()) };
+    let same = line.proxy().binds.iter().find(|other| other.id == Some(number));
+    let Some((place, text)) = same.map(|other| (other.place.clone(), other.text.clone())) else {
+        return Ok(());
+    };
+    Err(line.alert(format!(
+        "'bind {}' : 'id' : custom id {number} already used at {place} ('bind {text}')",
+        spec.text
+    )))
 }
 
 fn user(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
@@ -202,8 +198,12 @@ fn group(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
 }
 
 fn mode(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
-    let word = text(line, "mode (octal integer expected)")?;
-    bind.options.mode = u32::from_str_radix(&word, 8).ok();
+    let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    let Ok(mode) = u32::from_str_radix(&word, 8) else {
+        return Err(line
+            .alert(format!("'mode' : missing or invalid mode '{word}' (octal integer expected)")));
+    };
+    bind.options.mode = Some(mode);
     Ok(())
 }
 
@@ -228,7 +228,9 @@ pub const PART: Part = Part {
             default: "the frontend's backlog",
             doc: "How many connections the kernel holds until they are accepted.",
             examples: &["backlog 512"],
-            parse: |line, bind| number(line).map(|n| bind.options.backlog = Some(n)),
+            parse: |line, bind| {
+                number(line, "> 0").map(|n| bind.options.backlog = Some(n).filter(|n| *n > 0))
+            },
             ..BIND
         },
         BindOption {
@@ -255,7 +257,7 @@ pub const PART: Part = Part {
             args: "<id>",
             doc: "The socket's number in statistics.",
             examples: &["id 7"],
-            parse: |line, bind| number(line).map(|n| bind.id = Some(n)),
+            parse: id,
             ..BIND
         },
         BindOption {
@@ -275,7 +277,7 @@ pub const PART: Part = Part {
             default: "the frontend's maxconn",
             doc: "How many connections this socket serves at once.",
             examples: &["maxconn 100"],
-            parse: |line, bind| number(line).map(|n| bind.maxconn = Some(n)),
+            parse: |line, bind| number(line, ">= 0").map(|n| bind.maxconn = Some(n)),
             ..BIND
         },
         BindOption {

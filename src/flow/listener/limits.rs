@@ -62,7 +62,8 @@ pub fn process_set(text: &str) -> Result<(), String> {
         return Ok(());
     }
     let bounds = text.split_once('-').map_or((text, text), |bounds| bounds);
-    let number = |text: &str| text.parse::<u64>();
+    // Without digits before a bound, HAProxy's `strtol` finds 0.
+    let number = |text: &str| if text.is_empty() { Ok(0) } else { text.parse::<u64>() };
     match (number(bounds.0), number(bounds.1)) {
         (Ok(low), Ok(high)) if (1..=64).contains(&low) && (1..=64).contains(&high) => Ok(()),
         (Ok(_), Ok(_)) => Err(format!(

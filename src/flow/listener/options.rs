@@ -19,12 +19,8 @@ fn netscaler(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     let value = line.word().map(|w| parse_lenient(w.bytes()));
     match value {
         None => Err(refuse(line, "'accept-netscaler-cip' : missing value".into())),
-        Some(..=0) => {
-            let value = value.unwrap_or(0);
-            Err(refuse(
-                line,
-                format!("'accept-netscaler-cip' : invalid value {value}, must be > 0"),
-            ))
+        Some(0) => {
+            Err(refuse(line, "'accept-netscaler-cip' : invalid value 0, must be >= 0".into()))
         }
         Some(value) => {
             bind.expected.netscaler = true;
@@ -50,10 +46,7 @@ fn mss(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
 }
 
 fn process(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
-    let Some(word) = line.word() else {
-        return Err(refuse(line, "'process' : '' is not a valid number/range.".into()));
-    };
-    let text = word.str();
+    let text = line.word().map(|w| w.str()).unwrap_or_default();
     let (processes, threads) = text.split_once('/').map_or((&*text, "all"), |parts| parts);
     crate::flow::listener::limits::process_set(processes)
         .and_then(|()| crate::flow::listener::limits::process_set(threads))
@@ -63,7 +56,7 @@ fn process(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
 fn proto(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     match line.word().map(|w| w.str()) {
         None => Err(refuse(line, "'proto' : missing value".into())),
-        Some(word) if matches!(&*word, "h1" | "h2" | "fcgi" | "none") => {
+        Some(word) if matches!(&*word, "h2" | "fcgi" | "none") => {
             bind.proto = Some(word.into_owned());
             Ok(())
         }

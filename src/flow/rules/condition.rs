@@ -286,14 +286,22 @@ pub fn parse_named(
 pub fn parse_words(line: &mut Line<'_>, negated: bool) -> Result<ConditionSpec, String> {
     let words = line.rest();
     let place = line.words.place.clone();
-    let mut acls = std::mem::take(&mut line.proxy().rules.acls);
+    let mut acls = std::mem::take(acls_of(line));
     let mut reader = AclReader::new(line.outside);
     let condition = reader.condition(words, negated, &place, &mut acls);
     let found = reader.found;
-    line.proxy().rules.acls = acls;
+    *acls_of(line) = acls;
     let condition = condition?;
     note(line, found, &place);
     Ok(condition)
+}
+
+/// The ACLs of the section being read.
+fn acls_of<'l>(line: &'l mut Line<'_>) -> &'l mut Acls {
+    match Sections::PROXIES.contains(line.section) {
+        true => &mut line.proxy().rules.acls,
+        false => &mut line.spec.section_acls,
+    }
 }
 
 /// Takes over what was found while reading ACLs.
@@ -303,6 +311,9 @@ fn note(line: &mut Line<'_>, found: Found, place: &Place) {
     }
     for warning in found.warnings {
         line.diagnostics.push(Diagnostic::warning(Some(place), warning));
+    }
+    if !Sections::PROXIES.contains(line.section) {
+        return;
     }
     let references = &mut line.proxy().references.args;
     references.extend(found.references.into_iter().map(|r| r.at(place, "ACL keyword", "in")));
@@ -603,14 +614,14 @@ fn acl(line: &mut Line<'_>) -> Parsed {
         )));
     }
     let words = line.rest();
-    let place = line.words.place.clone();
     let mut reader = AclReader::new(line.outside);
     let spec = reader.acl(name.clone(), words);
     let found = reader.found;
     let spec =
         spec.map_err(|e| line.alert(format!("error detected while parsing ACL '{name}' : {e}.")))?;
+    let place = line.words.place.clone();
     note(line, found, &place);
-    line.proxy().rules.acls.push(spec);
+    acls_of(line).push(spec);
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::config::diagnostic::{Diagnostic, Level};
 use crate::config::section::Sections;
 use crate::flow::http::cookie::{CookieHeader, Pair, Pairs};
 use crate::flow::http::message::{Edit, Message};
-use crate::flow::server::options::{ServerSpec, text};
+use crate::flow::server::options::{ServerSpec, argument};
 use crate::flow::server::persist::Persisted;
 use crate::state::clock::Moment;
 use crate::state::server_status::ServerAddress;
@@ -709,7 +709,7 @@ fn dynamic_cookie_key(line: &mut Line<'_>) -> Parsed {
 }
 
 fn server_cookie(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    server.cookie = Some(text(line)?);
+    server.cookie = Some(argument(line, "<value> as argument")?);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::catalog::{self, Keyword, Part, ServerOption, Status};
-use crate::config::address::{AddressSpec, Family, HostSpec, PortsSpec};
+use crate::config::address::{Accepts, AddressSpec, Family, HostSpec, PortsSpec};
 use crate::config::args::{Line, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::compile::Compiler;
 use crate::config::diagnostic::{Diagnostic, Place};
@@ -80,6 +80,11 @@ impl ServerOptionsSpec {
     pub fn option(&self, name: &str) -> Option<&str> {
         let last = self.written.iter().rev().find(|(option, _)| *option == name)?;
         Some(&last.1)
+    }
+
+    /// `agent-port`; 0 when there is none.
+    pub fn agent_port(&self) -> i64 {
+        self.option("agent-port").map_or(0, |text| parse_lenient(text.as_bytes()))
     }
 
     /// Whether `on` was written, and `off` not after it.
@@ -196,12 +201,35 @@ fn server(line: &mut Line<'_>) -> Parsed {
         );
     }
     let text = address.str();
-    let address =
-        AddressSpec::parse(&text).map_err(|e| line.alert(format!("'server {name}' : {e}")))?;
+    let address = AddressSpec::accept(&text, Accepts::SERVER, line.outside);
+    let address = address.map_err(|e| line.alert(format!("'server {name}' : {e}")))?;
     let options = line.proxy().default_server.clone();
+    let subject = format!("server {name}");
     let mut spec = ServerSpec { name, address, place, options };
-    read_options(line, &mut spec, false)?;
+    read_options(line, &mut spec, subject, false)?;
+    finish(line, &spec)?;
     line.proxy().servers.push(spec);
+    Ok(())
+}
+
+/// What is wrong with a server's options together.
+fn finish(line: &mut Line<'_>, spec: &ServerSpec) -> Parsed {
+    let name = &spec.name;
+    if spec.switched("agent-check", "no-agent-check") && spec.agent_port() == 0 {
+        return Err(line.alert(format!(
+            "server {name} does not have agent port. Agent check has been disabled."
+        )));
+    }
+    if spec.check.check && spec.check.track.is_some() {
+        return Err(line.bare("unable to enable checks and tracking at the same time!"));
+    }
+    let own = line.proxy().servers.iter().find(|other| spec.id.is_some() && other.id == spec.id);
+    if let (Some(other), Some(id)) = (own, spec.id) {
+        let (place, other) = (other.place.clone(), other.name.clone());
+        return Err(line.alert(format!(
+            "'server {name}' : 'id' : custom id {id} already used at {place} ('server {other}')."
+        )));
+    }
     Ok(())
 }
 
@@ -213,18 +241,25 @@ fn default_server(line: &mut Line<'_>) -> Parsed {
         place: line.place.clone(),
         options,
     };
-    read_options(line, &mut spec, true)?;
+    let first = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
+    read_options(line, &mut spec, format!("default-server {first}"), true)?;
     line.proxy().default_server = spec.options;
     Ok(())
 }
 
-fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) -> Parsed {
-    let first = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
-    let subject = if in_default {
-        format!("default-server {first}")
-    } else {
-        format!("server {}", spec.name)
-    };
+/// A server with nothing but the options of `default-server`.
+pub fn fresh(line: &mut Line<'_>, name: String, address: AddressSpec) -> ServerSpec {
+    let place = line.last_place();
+    ServerSpec { name, address, place, options: line.proxy().default_server.clone() }
+}
+
+/// Reads options to the end of the line; `subject` is how HAProxy names the line.
+pub fn read_options(
+    line: &mut Line<'_>,
+    spec: &mut ServerSpec,
+    subject: String,
+    in_default: bool,
+) -> Parsed {
     while let Some(word) = line.word() {
         let row = catalog::server_option(&word.str());
         let Some(row) = row.filter(|row| !(in_default && row.name == "check-sni")) else {
@@ -233,6 +268,13 @@ fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) ->
             );
         };
         line.spec.note(&format!("server {}", row.name), row.status, line.words.place);
+        if in_default && row.name == "id" {
+            // HAProxy says so and goes on.
+            let text =
+                format!("'{subject}' : 'id' option is not accepted in default-server sections.");
+            let told = line.alert(text).harmless();
+            line.diagnostics.push(told);
+        }
         if in_default && !row.in_default {
             return Err(line.alert(format!(
                 "'{subject}' : '{}' option is not accepted in default-server sections.",
@@ -252,10 +294,17 @@ fn read_options(line: &mut Line<'_>, spec: &mut ServerSpec, in_default: bool) ->
     Ok(())
 }
 
-/// The text of an option's argument.
-pub fn text(line: &mut OptionLine<'_, '_>) -> Result<String, Diagnostic> {
-    let message = format!("'{}' : '{}' expects an argument.", line.subject, line.name);
-    Ok(line.required(&message)?.str().into_owned())
+/// HAProxy's message about an option, which ends in two dots.
+pub fn mistake(line: &OptionLine<'_, '_>, text: impl AsRef<str>) -> Diagnostic {
+    line.alert(format!("'{}' : {}..", line.subject, text.as_ref()))
+}
+
+/// An option's argument; `expects` says of what kind.
+pub fn argument(line: &mut OptionLine<'_, '_>, expects: &str) -> Result<String, Diagnostic> {
+    match line.word() {
+        Some(word) => Ok(word.str().into_owned()),
+        None => Err(mistake(line, format!("'{}' expects {expects}", line.name))),
+    }
 }
 
 /// An option's number, as HAProxy reads it.
@@ -267,20 +316,23 @@ pub fn number(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
 
 /// An option's time.
 pub fn time(line: &mut OptionLine<'_, '_>, unit: TimeUnit) -> Result<Duration, Diagnostic> {
-    let word = text(line)?;
+    let word = argument(line, "a delay as argument")?;
+    let server = if line.in_default { "default-server" } else { line.server_name() };
     parse_time(word.as_bytes(), unit).map_err(|e| {
         use crate::config::args::NumberError::{Overflow, Underflow, Unexpected};
-        let (subject, name) = (&line.subject, line.name);
-        line.alert(match e {
-            Overflow => format!("timer overflow in argument <{word}> to <{name}> of {subject}, maximum value is 2147483647 ms (~24.8 days)."),
-            Underflow => format!("timer underflow in argument <{word}> to <{name}> of {subject}, minimum non-null value is 1 ms."),
-            Unexpected(c) => format!("'{subject}' : unexpected character '{c}' in '{name}' argument of server."),
+        let name = line.name;
+        mistake(line, match e {
+            Overflow => format!("timer overflow in argument <{word}> to <{name}> of server {server}, maximum value is 2147483647 ms (~24.8 days)"),
+            Underflow => format!("timer underflow in argument <{word}> to <{name}> of server {server}, minimum non-null value is 1 ms"),
+            // HAProxy names another option here, whichever it is.
+            Unexpected(c) => format!("unexpected character '{c}' in 'agent-inter' argument of server {server}"),
         })
     })
 }
 
 fn weight(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
+    // C's `atol`, kept in an int.
+    let value = line.word().map_or(0, |word| parse_lenient(word.bytes())) as i32;
     if !(0..=256).contains(&value) {
         let name = if line.in_default { "(null)" } else { &server.name };
         return Err(
@@ -292,6 +344,14 @@ fn weight(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
 }
 
 fn id(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    if line.in_default {
+        line.word();
+        return Ok(());
+    }
+    if line.peek().is_none() {
+        let subject = &line.subject;
+        return Err(line.alert(format!("'{subject}' : 'id' : expects an integer argument.")));
+    }
     let value = number(line)?;
     if value == 0 {
         let subject = &line.subject;
@@ -310,9 +370,8 @@ fn init_addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
             "libc" => InitAddr::Libc,
             "none" => InitAddr::None,
             literal => InitAddr::Literal(literal.parse().map_err(|_| {
-                let subject = &line.subject;
-                line.alert(format!(
-                    "'{subject}' : 'init-addr' : unknown init-addr method '{literal}'."
+                line.bare(format!(
+                    "'init-addr' : unknown init-addr method '{literal}', supported methods are 'libc', 'last', 'none'."
                 ))
             })?),
         });
@@ -430,7 +489,12 @@ pub const PART: Part = Part {
             doc: "How many idle connections may be kept; -1 for no limit.",
             examples: &["pool-max-conn 20"],
             parse: |line, server| {
-                server.pool_max_conn = Some(parse_lenient(text(line)?.as_bytes()));
+                let value = parse_lenient(argument(line, "<value> as argument")?.as_bytes());
+                if value < -1 {
+                    let subject = &line.subject;
+                    return Err(line.alert(format!("'{subject}' : 'pool-max-conn' must be >= -1.")));
+                }
+                server.pool_max_conn = Some(value);
                 Ok(())
             },
             ..SERVER

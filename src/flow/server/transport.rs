@@ -2,13 +2,14 @@
 //! (manual 4.2 and 5.2). In: the option's words. Out: checked words.
 
 use crate::catalog::{Keyword, Part, ServerOption, Status};
-use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
+use crate::config::address::{Accepts, AddressSpec};
 use crate::config::args::{
     Line, NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time,
 };
 use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 use crate::config::spec::ServerSpec;
+use crate::flow::server::options::{argument, mistake};
 use crate::sample::expr::Expr;
 
 fn refuse(line: &OptionLine<'_, '_>, message: impl AsRef<str>) -> Diagnostic {
@@ -17,10 +18,7 @@ fn refuse(line: &OptionLine<'_, '_>, message: impl AsRef<str>) -> Diagnostic {
 
 /// The option's argument, or `'option' expects <…> as argument`.
 fn word(line: &mut OptionLine<'_, '_>, what: &str) -> Result<String, Diagnostic> {
-    match line.word() {
-        Some(word) => Ok(word.str().into_owned()),
-        None => Err(refuse(line, format!("'{}' expects {what} as argument", line.name))),
-    }
+    argument(line, &format!("{what} as argument"))
 }
 
 fn text(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
@@ -29,12 +27,11 @@ fn text(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
 }
 
 fn log_proto(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    match &*word(line, "<proto>")? {
+    match &*line.word().map(|w| w.str()).unwrap_or_default() {
         "legacy" | "octet-count" => Ok(()),
-        other => Err(refuse(
-            line,
-            format!("'log-proto' expects one of 'octet-count' or 'legacy' but got '{other}'"),
-        )),
+        other => Err(line.bare(format!(
+            "'log-proto' expects one of 'legacy' or 'octet-count' but got '{other}'"
+        ))),
     }
 }
 
@@ -42,12 +39,14 @@ fn lenient(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let value = word(line, "<value>")?;
     match parse_lenient(value.as_bytes()) {
         -1.. => Ok(()),
-        _ => Err(refuse(line, "'max-reuse' must be >= -1")),
+        _ => Err(mistake(line, "'max-reuse' must be >= -1")),
     }
 }
 
 fn namespace(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    word(line, "<name>").map(drop)
+    let subject = line.subject.clone();
+    line.required(&format!("'{subject}' : 'namespace' : expects <name> as argument."))?;
+    Ok(())
 }
 
 fn pool_low(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
@@ -73,7 +72,7 @@ fn purge_delay(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed
                 "timer underflow in argument '{value}' to 'pool-purge-delay' (minimum non-null value is 1 ms)"
             ),
         )),
-        Err(NumberError::Unexpected(c)) => Err(refuse(
+        Err(NumberError::Unexpected(c)) => Err(mistake(
             line,
             format!("unexpected character '{c}' in argument to <pool-purge-delay>"),
         )),
@@ -107,7 +106,7 @@ fn v2_options(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
             "unique-id",
         ];
         if !known.contains(&option) {
-            return Err(refuse(line, format!("'proxy-v2-options' : {option} not implemented")));
+            return Err(refuse(line, format!("'{option}' : proxy v2 option not implemented")));
         }
     }
     Ok(())
@@ -118,14 +117,12 @@ fn redir(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
 }
 
 fn resolve_net(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    let list = line.word().map(|w| w.str()).unwrap_or_default();
+    let Some(list) = line.word().map(|w| w.str()) else {
+        return Err(line.bare("'resolve-net' expects a list of networks."));
+    };
     for network in list.split(',') {
         if crate::sample::pattern::network(network).is_err() {
-            let place = line.last_place();
-            return Err(Diagnostic::alert(
-                Some(&place),
-                format!("parsing [{place}]: 'resolve-net' invalid network '{network}'."),
-            ));
+            return Err(line.bare(format!("'resolve-net': invalid network '{network}'.")));
         }
     }
     Ok(())
@@ -133,15 +130,11 @@ fn resolve_net(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
 
 fn resolve_opts(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let list = line.word().map(|w| w.str()).unwrap_or_default();
-    for option in list.split(',') {
+    for option in list.split(',').filter(|option| !option.is_empty()) {
         if !["allow-dup-ip", "ignore-weight", "prevent-dup-ip"].contains(&option) {
-            let place = line.last_place();
-            return Err(Diagnostic::alert(
-                Some(&place),
-                format!(
-                    "parsing [{place}]: 'resolve-opts' unknown resolve-opts option '{option}'; supported methods are 'allow-dup-ip', 'ignore-weight', and 'prevent-dup-ip'."
-                ),
-            ));
+            return Err(line.bare(format!(
+                "'resolve-opts' : unknown resolve-opts option '{option}', supported methods are 'allow-dup-ip', 'ignore-weight', and 'prevent-dup-ip'."
+            )));
         }
     }
     Ok(())
@@ -149,13 +142,9 @@ fn resolve_opts(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
 
 fn resolve_prefer(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let family = line.word().map(|w| w.str()).unwrap_or_default();
-    let place = line.last_place();
-    let say =
-        |text: String| Err(Diagnostic::alert(Some(&place), format!("parsing [{place}]: {text}")));
     match &*family {
         "ipv4" | "ipv6" => Ok(()),
-        "" => say("'resolve-prefer' expects either ipv4 or ipv6 as argument.".into()),
-        _ => say("'server' : 'resolve-prefer' expects either ipv4 or ipv6 as argument.".into()),
+        _ => Err(line.bare("'resolve-prefer' expects either ipv4 or ipv6 as argument.")),
     }
 }
 
@@ -173,18 +162,15 @@ fn sni(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
 
 fn socks4(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let text = word(line, "<addr>:<port>")?;
-    match AddressSpec::parse(&text) {
-        Ok(AddressSpec::Inet { ports: PortsSpec::None, .. }) => {
-            Err(refuse(line, format!("'socks4' : missing port specification in '{text}'")))
-        }
+    match AddressSpec::accept(&text, Accepts::PLACE, line.outside) {
         Ok(_) => Ok(()),
-        Err(e) => Err(refuse(line, format!("'socks4' : {e}"))),
+        Err(e) => Err(refuse(line, format!("'socks4 {text}' : {e}"))),
     }
 }
 
 fn source(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let Some(text) = line.word() else {
-        return Err(refuse(
+        return Err(mistake(
             line,
             "'source' expects <addr>[:<port>[-<port>]], and optionally 'usesrc' <addr>, and 'interface' <name> as argument",
         ));
@@ -193,14 +179,14 @@ fn source(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     loop {
         if line.accept("usesrc") {
             if line.word().is_none() {
-                return Err(refuse(
-                    line,
-                    "'usesrc' expects <addr>[:<port>], 'client', 'clientip', or 'hdr_ip(name,#)' as argument",
-                ));
+                let place = line.last_place();
+                let text = "'usesrc' expects <addr>[:<port>], 'client', 'clientip', or 'hdr_ip(name,#)' as argument.";
+                return Err(Diagnostic::alert(Some(&place), text));
             }
         } else if line.accept("interface") {
             if line.word().is_none() {
-                return Err(refuse(line, "'interface' : missing interface name"));
+                let place = line.last_place();
+                return Err(Diagnostic::alert(Some(&place), "'server' : missing interface name."));
             }
         } else {
             return Ok(());
@@ -279,18 +265,14 @@ fn template(line: &mut Line<'_>) -> Parsed {
         _ => false,
     };
     if !valid {
-        return Err(line
-            .alert(format!("'server-template {prefix}' : Wrong number or range arg '{range}'.")));
+        return Err(line.alert(format!("Wrong server-template number or range arg '{range}'.")));
     }
     let text = address.str().into_owned();
-    if let Err(e) = AddressSpec::parse(&text) {
-        return Err(line.alert(format!("'server-template {prefix}' : {e}")));
-    }
-    if let Ok(AddressSpec::Inet { host: HostSpec::Name(..), .. }) = AddressSpec::parse(&text) {
-        // Resolved when the servers start.
-    }
-    line.rest();
-    Ok(())
+    let address = AddressSpec::accept(&text, Accepts::SERVER, line.outside);
+    let address = address.map_err(|e| line.alert(format!("'server-template {prefix}' : {e}")))?;
+    let subject = format!("server-template {prefix}");
+    let mut spec = crate::flow::server::options::fresh(line, prefix.str().into_owned(), address);
+    crate::flow::server::options::read_options(line, &mut spec, subject, false)
 }
 
 /// The rows of this family.

@@ -312,6 +312,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.rcvbuf.client",
             default: "the kernel's",
+            once: "'tune.rcvbuf.client'",
             doc: "The kernel's receive buffer of client connections, in bytes.",
             examples: &["tune.rcvbuf.client 65536"],
             ..BUFFER
@@ -319,6 +320,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.rcvbuf.server",
             default: "the kernel's",
+            once: "'tune.rcvbuf.server'",
             doc: "The kernel's receive buffer of server connections, in bytes.",
             examples: &["tune.rcvbuf.server 65536"],
             ..BUFFER
@@ -326,6 +328,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.sndbuf.client",
             default: "the kernel's",
+            once: "'tune.sndbuf.client'",
             doc: "The kernel's send buffer of client connections, in bytes.",
             examples: &["tune.sndbuf.client 65536"],
             ..BUFFER
@@ -333,6 +336,7 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.sndbuf.server",
             default: "the kernel's",
+            once: "'tune.sndbuf.server'",
             doc: "The kernel's send buffer of server connections, in bytes.",
             examples: &["tune.sndbuf.server 65536"],
             ..BUFFER
