@@ -4,6 +4,7 @@
 use crate::catalog::{Keyword, Part, Status};
 use crate::check::expect::{self, Family};
 use crate::check::step::{Action, Expect, HttpRequest, Pattern, Ruleset, Step};
+use crate::check::variable;
 use crate::check::{CheckKind, connect};
 use crate::config::args::{Inversion, Line, Parsed};
 use crate::config::diagnostic::Diagnostic;
@@ -245,11 +246,8 @@ fn comment(line: &mut Line<'_>) -> Parsed {
 
 fn unknown(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-    if let Some((name @ ("set-var" | "unset-var"), _)) = word.split_once('(') {
-        let place = line.words.place.clone();
-        line.spec.note_planned(&format!("http-check {name}"), &place);
-        line.rest();
-        return Ok(());
+    if let Some(read) = variable::read(line, "http-check", &word) {
+        return read;
     }
     Err(line.alert(format!("'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', 'set-var(*)', 'unset-var(*)'. but got '{word}'")))
 }
@@ -329,6 +327,7 @@ pub const PART: Part = Part {
             doc: "Sets a variable of the check.",
             examples: &["http-check set-var(check.port) int(80)"],
             status: Status::Planned,
+            parse: |line| variable::read(line, "http-check", "set-var").unwrap_or(Ok(())),
             ..RULE
         },
         Keyword {
@@ -337,6 +336,7 @@ pub const PART: Part = Part {
             doc: "Forgets a variable of the check.",
             examples: &["http-check unset-var(check.port)"],
             status: Status::Planned,
+            parse: |line| variable::read(line, "http-check", "unset-var").unwrap_or(Ok(())),
             ..RULE
         },
         Keyword {

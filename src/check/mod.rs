@@ -15,6 +15,7 @@ pub mod server;
 pub mod spread;
 pub mod step;
 pub mod tcp;
+mod variable;
 
 pub use health::{CheckResult, CheckStatus, Health};
 pub use run::run;

@@ -3,6 +3,7 @@
 use crate::catalog::{Keyword, Part, Status};
 use crate::check::expect::{self, Family, binary};
 use crate::check::step::Action;
+use crate::check::variable;
 use crate::check::{CheckKind, connect};
 use crate::config::args::{Inversion, Line, Parsed};
 use crate::config::section::Sections;
@@ -73,11 +74,8 @@ fn comment(line: &mut Line<'_>) -> Parsed {
 
 fn unknown(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-    if let Some((name @ ("set-var" | "unset-var"), _)) = word.split_once('(') {
-        let place = line.words.place.clone();
-        line.spec.note_planned(&format!("tcp-check {name}"), &place);
-        line.rest();
-        return Ok(());
+    if let Some(read) = variable::read(line, "tcp-check", &word) {
+        return read;
     }
     Err(line.alert(format!("'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect', 'set-var(*)', 'unset-var(*)'. but got '{word}'")))
 }
@@ -168,6 +166,7 @@ pub const PART: Part = Part {
             doc: "Sets a variable of the check.",
             examples: &["tcp-check set-var(check.port) int(80)"],
             status: Status::Planned,
+            parse: |line| variable::read(line, "tcp-check", "set-var").unwrap_or(Ok(())),
             ..RULE
         },
         Keyword {
@@ -176,6 +175,7 @@ pub const PART: Part = Part {
             doc: "Forgets a variable of the check.",
             examples: &["tcp-check unset-var(check.port)"],
             status: Status::Planned,
+            parse: |line| variable::read(line, "tcp-check", "unset-var").unwrap_or(Ok(())),
             ..RULE
         },
     ],

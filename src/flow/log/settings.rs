@@ -220,7 +220,8 @@ fn log_uri_length(line: &mut Line<'_>) -> Parsed {
 }
 
 fn cookie_length(line: &mut Line<'_>) -> Parsed {
-    let length = line.word().map_or(0, |word| crate::config::args::parse_lenient(word.bytes()));
+    let missing = "'tune.http.cookielen' expects an integer argument.";
+    let length = crate::config::args::parse_lenient(line.required(missing)?.bytes());
     line.end()?;
     line.global().log.cookie_length = usize::try_from(length).ok();
     Ok(())

@@ -1,12 +1,23 @@
 //! Fetches from HAProxy's internal message buffers (manual 7.3.7), which do not exist here.
 
 use crate::catalog::{Fetch, Part, Status};
+use crate::config::args::parse_lenient;
 use crate::sample::ArgType;
+use crate::sample::Arguments;
 use crate::sample::valid;
 use crate::sample::value::Type;
 
 const HTX: Fetch =
     Fetch { status: Status::NoEffect("messages are not kept in HTX blocks"), ..Fetch::NEW };
+
+/// A block's position, from 1, or its name.
+fn block(args: &mut Arguments) -> Result<(), String> {
+    let word = args.str(0).unwrap_or_default();
+    if [&b"head"[..], b"tail", b"first"].contains(&word) || parse_lenient(word) > 0 {
+        return Ok(());
+    }
+    Err("a block position is expected (> 0) or a special block name (head, tail, first)".to_owned())
+}
 
 /// The rows of this family.
 pub const PART: Part = Part {
@@ -74,7 +85,8 @@ pub const PART: Part = Part {
             gives: Type::Bin,
             valid: valid::MESSAGE,
             doc: "The data of an internal block.",
-            examples: &["internal.htx_blk.data(x)"],
+            examples: &["internal.htx_blk.data(head)"],
+            check: block,
             ..HTX
         },
         Fetch {
@@ -84,7 +96,8 @@ pub const PART: Part = Part {
             gives: Type::Str,
             valid: valid::MESSAGE,
             doc: "The header name of an internal block.",
-            examples: &["internal.htx_blk.hdrname(x)"],
+            examples: &["internal.htx_blk.hdrname(head)"],
+            check: block,
             ..HTX
         },
         Fetch {
@@ -94,7 +107,8 @@ pub const PART: Part = Part {
             gives: Type::Str,
             valid: valid::MESSAGE,
             doc: "The header value of an internal block.",
-            examples: &["internal.htx_blk.hdrval(x)"],
+            examples: &["internal.htx_blk.hdrval(head)"],
+            check: block,
             ..HTX
         },
         Fetch {
@@ -104,7 +118,8 @@ pub const PART: Part = Part {
             gives: Type::Int,
             valid: valid::MESSAGE,
             doc: "The size of an internal block.",
-            examples: &["internal.htx_blk.size(x)"],
+            examples: &["internal.htx_blk.size(head)"],
+            check: block,
             ..HTX
         },
         Fetch {
@@ -114,7 +129,8 @@ pub const PART: Part = Part {
             gives: Type::Str,
             valid: valid::MESSAGE,
             doc: "The start line of an internal block.",
-            examples: &["internal.htx_blk.start_line(x)"],
+            examples: &["internal.htx_blk.start_line(head)"],
+            check: block,
             ..HTX
         },
         Fetch {
@@ -124,7 +140,8 @@ pub const PART: Part = Part {
             gives: Type::Str,
             valid: valid::MESSAGE,
             doc: "The type of an internal block.",
-            examples: &["internal.htx_blk.type(x)"],
+            examples: &["internal.htx_blk.type(head)"],
+            check: block,
             ..HTX
         },
         Fetch {
