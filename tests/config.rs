@@ -150,3 +150,219 @@ fn the_binary_lists_names_and_goes_on() {
     let (_, help, _) = run(&["-dKhelp", "-q", "-c", "-f", "/dev/null"]);
     assert!(help.starts_with("# List of supported keyword classes:\nall: "), "{help}");
 }
+
+/// A folder for one test, with these files.
+fn folder(name: &str, files: &[(&str, &[u8])]) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("config-{}-{name}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for (file, text) in files {
+        std::fs::write(folder.join(file), text).unwrap();
+    }
+    folder
+}
+
+/// What `-c -f FILE …` says of files in a folder: the status, stdout, and stderr's messages without date.
+fn check(folder: &Path, args: &[&str]) -> (i32, String, Vec<String>) {
+    let mut command = Command::new(crate::binary());
+    command.current_dir(folder).arg("-c").args(args).stdin(std::process::Stdio::null());
+    let run = command.output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let said = text(&run.stderr);
+    assert!(!said.contains("panicked"), "{said}");
+    let messages = said.lines().filter(|line| line.starts_with('[')).map(|line| {
+        let level = line.split(' ').next().unwrap();
+        format!("{level} {}", line.split_once(") : ").map_or("", |(_, text)| text))
+    });
+    (run.status.code().unwrap_or(-1), text(&run.stdout), messages.collect())
+}
+
+/// The alerts among messages.
+fn alerts(messages: &[String]) -> Vec<&str> {
+    messages.iter().filter_map(|m| m.strip_prefix("[ALERT] ")).collect()
+}
+
+const VALID: &[u8] = b"frontend f\n    bind 127.0.0.1:8080\n    timeout client 5s\n";
+
+#[test]
+fn files_that_are_no_text() {
+    let noise: Vec<u8> = (0..=255).cycle().take(5_000).map(|n: u8| n.wrapping_mul(7)).collect();
+    let nul = b"frontend f\n    bind 127.0.0.1:8080\n    timeout\0client 5s\n\n";
+    let folder = folder(
+        "binary",
+        &[("noise.cfg", &noise), ("nul.cfg", nul), ("cut.cfg", b"global\n    daemon")],
+    );
+    let (status, _, said) = check(&folder, &["-f", "noise.cfg"]);
+    assert_eq!(status, 1);
+    assert!(alerts(&said)[0].starts_with("parsing [noise.cfg:1]: "), "{said:?}");
+    let (status, _, said) = check(&folder, &["-f", "nul.cfg"]);
+    assert_eq!(status, 1);
+    assert!(
+        alerts(&said).contains(&"parsing [nul.cfg:3]: Stray NUL character at position 12."),
+        "{said:?}"
+    );
+    let (status, _, said) = check(&folder, &["-f", "cut.cfg"]);
+    assert_eq!(status, 1);
+    let missing = "parsing [cut.cfg:2]: Missing LF on last line, file might have been truncated at position 11.";
+    assert_eq!(alerts(&said)[0], missing);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let folder = folder("unreadable", &[("a.cfg", VALID)]);
+    let (status, _, said) = check(&folder, &["-f", "nosuch.cfg"]);
+    let told = "Cannot open configuration file/directory nosuch.cfg : No such file or directory";
+    assert_eq!((status, alerts(&said)), (1, vec![told]));
+    let (status, _, said) = check(&folder, &["-f", "a.cfg/b"]);
+    let told = "Cannot open configuration file/directory a.cfg/b : Not a directory";
+    assert_eq!((status, alerts(&said)), (1, vec![told]));
+    // A socket can be named, but not opened.
+    let _socket = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+    let (status, _, said) = check(&folder, &["-f", "socket"]);
+    let told = "Could not open configuration file socket : No such device or address";
+    assert_eq!((status, alerts(&said)), (1, vec![told]));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn directories_are_their_files() {
+    let folder = folder("directory", &[]);
+    std::fs::create_dir_all(folder.join("d/x.cfg")).unwrap();
+    std::fs::create_dir_all(folder.join("e")).unwrap();
+    std::fs::write(folder.join("d/b.cfg"), VALID).unwrap();
+    std::fs::write(folder.join("d/a.cfg"), b"global\n    maxconn 10\n").unwrap();
+    std::fs::write(folder.join("d/.c.cfg"), b"nonsense\n").unwrap();
+    assert_eq!(check(&folder, &["-f", "d"]).0, 0);
+    assert_eq!(check(&folder, &["-f", "d", "-f", "d/a.cfg"]).0, 0);
+    let (status, _, said) = check(&folder, &["-f", "e"]);
+    assert_eq!((status, said), (1, vec![]), "an empty folder is no configuration");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn one_file_named_twice() {
+    let folder = folder("twice", &[("a.cfg", VALID)]);
+    let (status, _, said) = check(&folder, &["-f", "a.cfg", "-f", "a.cfg"]);
+    assert_eq!(status, 1);
+    let told =
+        "Parsing [a.cfg:1]: frontend 'f' has the same name as frontend 'f' declared at a.cfg:1.";
+    assert_eq!(alerts(&said)[0], told);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn long_lines_crlf_and_bytes_that_are_not_utf8() {
+    let long = [
+        b"frontend f\n    bind 127.0.0.1:8080\n    description ",
+        &[b'x'; 65_536][..],
+        b"\n    timeout client 5s\n",
+    ]
+    .concat();
+    let crlf = b"frontend f\r\n    bind 127.0.0.1:8080\r\n    timeout client 5s\r\n";
+    let latin =
+        b"frontend f\n    bind 127.0.0.1:8080\n    description caf\xe9\n    timeout client 5s\n";
+    let odd = b"frontend f\n    bind 127.0.0.1:8080\n    caf\xe9 \xff\n";
+    let folder = folder(
+        "bytes",
+        &[("long.cfg", &long), ("crlf.cfg", crlf), ("latin.cfg", latin), ("odd.cfg", odd)],
+    );
+    for file in ["long.cfg", "crlf.cfg", "latin.cfg"] {
+        let (status, out, said) = check(&folder, &["-f", file]);
+        assert_eq!(
+            (status, out.as_str(), said),
+            (0, "Configuration file is valid\n", vec![]),
+            "{file}"
+        );
+    }
+    let (status, _, said) = check(&folder, &["-f", "odd.cfg"]);
+    assert_eq!(status, 1);
+    assert!(alerts(&said)[0].starts_with("parsing [odd.cfg:3] : unknown keyword 'caf"), "{said:?}");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn ten_thousand_mistakes_are_counted() {
+    let mut text = b"frontend f\n".to_vec();
+    (0..10_000).for_each(|n| text.extend(format!("    bimd{n} x\n").bytes()));
+    let folder = folder("many", &[("many.cfg", &text)]);
+    let (status, _, said) = check(&folder, &["-f", "many.cfg"]);
+    assert_eq!(status, 1);
+    let told = alerts(&said);
+    let about_lines = told.iter().filter(|text| text.starts_with("parsing ")).count();
+    assert_eq!(about_lines, 100);
+    assert_eq!(told[100], "9900 more mistakes are not shown, 10000 in all.");
+    assert_eq!(told[101], "Error(s) found in configuration file : many.cfg");
+    assert_eq!(told[102..], ["Fatal errors found in configuration."]);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn a_mistake_is_shown_and_explained() {
+    let text = b"frontend f\n    bind 127.0.0.1:8080\n    timout client 5s\n    timeout client x\n";
+    let folder = folder("help", &[("a.cfg", text)]);
+    let run = Command::new(crate::binary())
+        .current_dir(&folder)
+        .args(["-c", "-f", "a.cfg"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&run.stderr).into_owned();
+    let after = |needle: &str| {
+        let (_, rest) = said.split_once(needle).unwrap_or_else(|| panic!("{needle} in {said}"));
+        rest.lines().skip(1).take_while(|line| line.starts_with(' ')).collect::<Vec<_>>()
+    };
+    let expected = [
+        "  |     timout client 5s",
+        "  |     ^",
+        "  did you mean 'timeout client'?",
+        "  manual: chapter 4.1",
+    ];
+    assert_eq!(after("unknown keyword 'timout'"), expected);
+    let expected = [
+        "  |     timeout client x",
+        "  |                    ^",
+        "  usage: timeout client <timeout>",
+        "  manual: chapter 4.2, \"timeout client\"",
+    ];
+    assert_eq!(after("[a.cfg:4]"), expected);
+    assert!(!said.contains('\x1b'), "no colours: this is no terminal");
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_is_printed_and_the_exit_status() {
+    let warned = b"frontend f\n    bind 127.0.0.1:8080\n";
+    let folder = folder(
+        "status",
+        &[
+            ("ok.cfg", VALID),
+            ("warned.cfg", warned),
+            ("none.cfg", b"global\n"),
+            ("bad.cfg", b"nonsense\n"),
+        ],
+    );
+    let valid = "Configuration file is valid\n";
+    let nothing = "Configuration file has no error but will not start (no listener) => exit(2).\n";
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["-f", "ok.cfg"], 0, valid),
+        (&["-V", "-f", "ok.cfg"], 0, valid),
+        (&["-q", "-f", "ok.cfg"], 0, ""),
+        (&["-q", "-V", "-f", "ok.cfg"], 0, valid),
+        (&["-f", "warned.cfg"], 0, "Warnings were found.\nConfiguration file is valid\n"),
+        (&["-dW", "-f", "warned.cfg"], 1, ""),
+        (&["-f", "none.cfg"], 2, nothing),
+        (&["-q", "-f", "none.cfg"], 2, ""),
+        (&["-f", "bad.cfg"], 1, ""),
+        (&["-f", "none.cfg", "-f", "ok.cfg"], 0, valid),
+        (&["-f", "ok.cfg", "--", "none.cfg"], 0, valid),
+        (&["-f", "/dev/stdin"], 2, nothing),
+    ];
+    for (args, status, printed) in cases {
+        let (got, out, said) = check(&folder, args);
+        assert_eq!((got, out.as_str()), (*status, *printed), "{args:?}: {said:?}");
+    }
+    let (_, _, said) = check(&folder, &["-q", "-f", "warned.cfg"]);
+    assert_eq!(said, [""; 0], "warnings are not told with -q");
+    let (_, _, said) = check(&folder, &["-q", "-f", "bad.cfg"]);
+    assert!(!alerts(&said).is_empty());
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -113,11 +113,13 @@ impl Diagnostic {
 pub struct Diagnostics {
     /// The messages.
     pub list: Vec<Diagnostic>,
+    refusals: usize,
 }
 
 impl Diagnostics {
     /// Adds a message.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.refusals += usize::from(diagnostic.refuses);
         self.list.push(diagnostic);
     }
 
@@ -126,13 +128,21 @@ impl Diagnostics {
         self.list.iter().filter(|d| d.level == level).count()
     }
 
+    /// Adds lines that help to the messages from `start` on that blame a line.
+    pub fn explain(&mut self, start: usize, help: &[String]) {
+        let told = self.list.get_mut(start..).unwrap_or_default();
+        for diagnostic in told.iter_mut().filter(|d| d.place.is_some()) {
+            diagnostic.help.extend_from_slice(help);
+        }
+    }
+
     /// How many refuse the configuration.
     pub fn refusals(&self) -> usize {
-        self.list.iter().filter(|d| d.refuses).count()
+        self.refusals
     }
 
     /// Whether the configuration is refused.
     pub fn refused(&self) -> bool {
-        self.list.iter().any(|d| d.refuses)
+        self.refusals > 0
     }
 }

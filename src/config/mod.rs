@@ -7,6 +7,7 @@ mod consistency;
 pub mod diagnostic;
 pub mod environment;
 pub mod global;
+mod manual;
 mod opening;
 pub mod options;
 pub mod outside;

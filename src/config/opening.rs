@@ -36,11 +36,10 @@ impl Opening<'_> {
             );
         }
         let same_side = |other: &&ProxySpec| {
-            other.name == id
-                && ((kind.has_frontend() && other.kind.has_frontend())
-                    || (!kind.has_frontend() && other.kind.has_backend()))
+            (kind.has_frontend() && other.kind.has_frontend())
+                || (!kind.has_frontend() && other.kind.has_backend())
         };
-        if let Some(other) = self.spec.proxies.iter().find(same_side) {
+        if let Some(other) = self.spec.named(&id).find(same_side) {
             let (ours, theirs) = (kind.word(), other.kind.word());
             let (file, line) = (&other.place.file, other.place.line);
             self.diagnostics.push(Diagnostic::alert(
@@ -51,7 +50,7 @@ impl Opening<'_> {
             ));
         }
         let spec = ProxySpec::open(&self.spec.defaults, kind, id, place.clone());
-        self.spec.proxies.push(spec);
+        self.spec.add_proxy(spec);
         if let Err(extra) = words.end(name) {
             self.diagnostics.push(extra);
             if kind.has_frontend() {
@@ -77,8 +76,9 @@ impl Opening<'_> {
         if rules.alone {
             words.end(name)?;
         }
-        let same = |s: &&NamedSection| s.section == section && s.name == id;
-        let declared = self.spec.sections.iter().find(same).map(|s| s.place.clone());
+        let key = (section, id.clone());
+        let first = self.spec.section_names.get(&key).and_then(|at| self.spec.sections.get(*at));
+        let declared = first.map(|s| s.place.clone());
         if let Some(declared) = declared {
             match (rules.same)(&id, words.place, &declared) {
                 Some(text) => self.diagnostics.push(Diagnostic::alert(Some(words.place), text)),
@@ -86,6 +86,8 @@ impl Opening<'_> {
             }
         }
         self.spec.section_acls = Acls::default();
+        let at = self.spec.sections.len();
+        self.spec.section_names.entry(key).or_insert(at);
         self.spec.sections.push(NamedSection {
             section,
             proxy: Box::new(ProxySpec::defaults(id.clone(), words.place.clone())),

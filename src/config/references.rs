@@ -81,10 +81,7 @@ impl ArgReference {
                 Some(self.alert(proxy, "missing userlist name in", ""))
             }
             ArgType::Userlist => {
-                let exists = spec
-                    .sections
-                    .iter()
-                    .any(|s| s.section == Sections::USERLIST && s.name == *name);
+                let exists = spec.has_section(Sections::USERLIST, name);
                 (!exists).then(|| {
                     self.alert(
                         proxy,
@@ -109,7 +106,7 @@ impl ArgReference {
                 self.alert(proxy, &before, &format!(", has not {side} capability"))
             });
         }
-        let exists = spec.proxies.iter().any(|p| p.name == *name && has_side(p));
+        let exists = spec.named(name).any(has_side);
         (!exists).then(|| {
             self.alert(proxy, &format!("unable to find {side} '{name}' referenced in"), "")
         })
@@ -124,9 +121,9 @@ impl ArgReference {
             Some((owner, server)) => (owner, server),
             None => (proxy.name.as_str(), name.as_str()),
         };
-        let is_owner = |p: &&ProxySpec| p.name == owner && p.kind.has_backend();
+        let is_owner = |p: &&ProxySpec| p.kind.has_backend();
         let Some(found) =
-            spec.proxies.iter().find(is_owner).or((owner == proxy.name).then_some(proxy))
+            spec.named(owner).find(is_owner).or((owner == proxy.name).then_some(proxy))
         else {
             return Some(self.alert(
                 proxy,

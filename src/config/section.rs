@@ -8,6 +8,7 @@ use std::ops::BitOr;
 use crate::catalog::{self, Keyword};
 use crate::config::args::{Inversion, Line, Parsed, Words};
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Level, Place};
+use crate::config::manual;
 use crate::config::opening::Opening;
 use crate::config::outside::Outside;
 use crate::config::source::SourceLine;
@@ -127,6 +128,8 @@ pub struct Reader<'a> {
     pub diagnostics: &'a mut Diagnostics,
     told: &'a mut dyn FnMut(&Place, &[Word]),
     section: Sections,
+    /// The directive being read.
+    reading: Option<&'static Keyword>,
     /// Directives read so far of those that may stand once.
     seen: HashSet<&'static str>,
 }
@@ -139,7 +142,15 @@ impl<'a> Reader<'a> {
         diagnostics: &'a mut Diagnostics,
         told: &'a mut dyn FnMut(&Place, &[Word]),
     ) -> Reader<'a> {
-        Reader { spec, outside, diagnostics, told, section: Sections::NONE, seen: HashSet::new() }
+        Reader {
+            spec,
+            outside,
+            diagnostics,
+            told,
+            section: Sections::NONE,
+            reading: None,
+            seen: HashSet::new(),
+        }
     }
 
     /// Splits a line into words and reads it; its mistakes are collected.
@@ -174,8 +185,15 @@ impl<'a> Reader<'a> {
         if !words.is_empty() {
             (self.told)(place, words);
         }
+        let before = self.diagnostics.list.len();
+        self.reading = None;
         if let Err(diagnostic) = self.read(place, words) {
             self.diagnostics.push(diagnostic);
+        }
+        // What is said of the thousandth mistake nobody reads.
+        if self.diagnostics.refusals() <= manual::EXPLAINED {
+            let about = manual::about(self.section, self.reading);
+            self.diagnostics.explain(before, &about);
         }
     }
 
@@ -198,6 +216,7 @@ impl<'a> Reader<'a> {
             return self.open(name, *section, cursor);
         }
         let Some(keyword) = self.keyword(&mut cursor, inversion)? else { return Ok(()) };
+        self.reading = Some(keyword);
         if let Some(opened) = self.spec.sections.last_mut().filter(|s| s.section == self.section) {
             opened.lines.push((place.clone(), words.to_vec()));
         }
@@ -238,8 +257,9 @@ impl<'a> Reader<'a> {
         words: &mut Words<'_>,
         inversion: Inversion,
     ) -> Result<Option<&'static Keyword>, Diagnostic> {
+        let explain = self.diagnostics.refusals() < manual::EXPLAINED;
         if self.section == Sections::NONE {
-            return Err(unknown::diagnostic(self.section, words));
+            return Err(unknown::diagnostic(self.section, words, explain));
         }
         if inversion != Inversion::Plain {
             unknown::refuse_inversion(self.section, words)?;
@@ -260,7 +280,7 @@ impl<'a> Reader<'a> {
         .then(|| find_keyword_of(words, |row| row.sections.intersects(Sections::NAMED_PROXIES)))
         .flatten();
         let Some(found) = elsewhere else {
-            return Err(unknown::diagnostic(self.section, words));
+            return Err(unknown::diagnostic(self.section, words, explain));
         };
         if let Some(diagnostic) = unknown::misplaced(found, self.section, self.spec, words) {
             if diagnostic.level == Level::Alert {
@@ -330,10 +350,11 @@ fn find_keyword_of(
     let mut name = String::new();
     let mut found = None;
     for (count, word) in rest.iter().take(3).enumerate() {
+        let Ok(text) = std::str::from_utf8(word.bytes()) else { break };
         if count > 0 {
             name.push(' ');
         }
-        name.push_str(std::str::from_utf8(word.bytes()).ok()?);
+        name.push_str(text);
         if let Some(row) = catalog::keywords(&name).iter().find(|row| wanted(row)) {
             found = Some((*row, count + 1));
         }

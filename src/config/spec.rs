@@ -1,7 +1,7 @@
 //! What was written: plain data, no sockets, no files. Each family owns its part of it in its own
 //! file and has one line here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::catalog::Status;
 use crate::check::CheckSpec;
@@ -43,8 +43,12 @@ pub struct Spec {
     pub defaults: ProxySpec,
     /// `frontend`, `backend` and `listen` sections, in their order.
     pub proxies: Vec<ProxySpec>,
+    /// Where in `proxies` each name is.
+    pub proxy_names: HashMap<String, Vec<usize>>,
     /// The other sections that were opened.
     pub sections: Vec<NamedSection>,
+    /// Where in `sections` each kind and name was declared first.
+    pub section_names: HashMap<(Sections, String), usize>,
     /// The ACLs of the small section being read.
     pub section_acls: Acls,
     /// What `http-errors` sections hold.
@@ -64,7 +68,9 @@ impl Default for Spec {
             global_lines: Vec::new(),
             defaults: ProxySpec::defaults(String::new(), start),
             proxies: Vec::new(),
+            proxy_names: HashMap::new(),
             sections: Vec::new(),
+            section_names: HashMap::new(),
             section_acls: Acls::default(),
             error_sections: Vec::new(),
             planned: Vec::new(),
@@ -85,6 +91,24 @@ impl Spec {
         Some(last).filter(|line| line.inversion == Inversion::Plain)
     }
 
+    /// The proxies of this name, in their order.
+    pub fn named<'s>(&'s self, name: &str) -> impl Iterator<Item = &'s ProxySpec> {
+        let places = self.proxy_names.get(name).map(Vec::as_slice).unwrap_or_default();
+        places.iter().filter_map(|index| self.proxies.get(*index))
+    }
+
+    /// Adds a proxy section, which is the current one from then on.
+    pub fn add_proxy(&mut self, proxy: ProxySpec) {
+        let places = self.proxy_names.entry(proxy.name.clone()).or_default();
+        places.push(self.proxies.len());
+        self.proxies.push(proxy);
+    }
+
+    /// Whether there is a small section of this kind and name.
+    pub fn has_section(&self, section: Sections, name: &str) -> bool {
+        self.section_names.contains_key(&(section, name.to_owned()))
+    }
+
     /// Records the use of a name, if it is worth telling.
     pub fn note(&mut self, name: &str, status: Status, place: &Place) {
         match status {
@@ -96,9 +120,10 @@ impl Spec {
 
     /// Whether there is a stick table of this name: a proxy's, or `<peers>/<table>`.
     pub fn has_table(&self, name: &str) -> bool {
-        let of_peers = self.sections.iter().flat_map(|section| &section.tables);
-        self.proxies.iter().any(|p| p.name == name && p.stick_table.is_some())
-            || of_peers.into_iter().any(|(table, _)| table == name)
+        let peers = name.split_once('/').map(|(peers, _)| (Sections::PEERS, peers.to_owned()));
+        let peers = peers.and_then(|key| self.sections.get(*self.section_names.get(&key)?));
+        self.named(name).any(|p| p.stick_table.is_some())
+            || peers.is_some_and(|section| section.tables.iter().any(|(table, _)| table == name))
     }
 
     /// What is said once at start of the names that have no effect here.
@@ -233,6 +258,8 @@ pub struct ProxySpec {
     pub default_server: ServerOptionsSpec,
     /// `server`
     pub servers: Vec<ServerSpec>,
+    /// Where in `servers` each given id is.
+    pub server_ids: HashMap<u32, usize>,
     /// `option httpchk`, `http-check`, `tcp-check`
     pub check: CheckSpec,
     /// `log`, `log-format`, `log-tag`
@@ -291,6 +318,7 @@ impl ProxySpec {
             balance: BalanceSpec::default(),
             default_server: ServerOptionsSpec::default(),
             servers: Vec::new(),
+            server_ids: HashMap::new(),
             check: CheckSpec::default(),
             log: LogSpec::default(),
             error_pages: ErrorPagesSpec::default(),

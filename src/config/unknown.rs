@@ -7,8 +7,9 @@ use crate::config::diagnostic::{Diagnostic, Level};
 use crate::config::section::Sections;
 use crate::config::spec::Spec;
 
-/// The alert for a line whose first words name nothing in this section.
-pub fn diagnostic(section: Sections, words: &mut Words<'_>) -> Diagnostic {
+/// The alert for a line whose first words name nothing in this section; `explain` looks for what may
+/// have been meant.
+pub fn diagnostic(section: Sections, words: &mut Words<'_>, explain: bool) -> Diagnostic {
     let first = words.word().map(|word| word.str()).unwrap_or_default();
     let second = words.peek().map(|word| word.str()).unwrap_or_default();
     if Sections::PROXIES.contains(section)
@@ -45,7 +46,10 @@ pub fn diagnostic(section: Sections, words: &mut Words<'_>) -> Diagnostic {
             words.alert(format!("unknown keyword '{first}' in '{name}' section"))
         }
     };
-    with_neighbour(unknown, section, &first, &second)
+    match explain {
+        true => with_neighbour(unknown, section, &first, &second),
+        false => unknown,
+    }
 }
 
 /// Refuses `no` before an option that cannot be inverted.

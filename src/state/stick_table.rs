@@ -393,8 +393,10 @@ fn stick_table(line: &mut Line<'_>) -> Parsed {
         return Err(line.alert("'stick-table' is not supported in 'defaults' section."));
     }
     let name = line.proxy().name.clone();
-    let mut of_name = line.spec.proxies.iter().filter(|proxy| proxy.name == name);
-    let first = of_name.find_map(|p| Some((p.kind.word(), p.stick_table.as_ref()?.place.clone())));
+    let first = line
+        .spec
+        .named(&name)
+        .find_map(|p| Some((p.kind.word(), p.stick_table.as_ref()?.place.clone())));
     if let Some((kind, first)) = first {
         return Err(line.alert(format!(
             "stick-table name '{name}' conflicts with table declared in {kind} '{name}' at {first}."

@@ -80,15 +80,6 @@ impl<'a> Judge<'a> {
         self.proxies.get(name)?.iter().copied().find(|proxy| proxy.kind.has_backend())
     }
 
-    /// Whether there is a stick table of this name.
-    fn table_exists(&self, name: &str) -> bool {
-        let own = self.proxies.get(name);
-        let section = name.split_once('/').map_or("", |(section, _)| section);
-        let peers = self.named.get(&(Sections::PEERS, section));
-        own.is_some_and(|list| list.iter().any(|p| p.stick_table.is_some()))
-            || peers.is_some_and(|peers| peers.tables.iter().any(|(table, _)| table == name))
-    }
-
     /// `nbproc` beside `nbthread`.
     fn processes(&mut self) -> Result<(), Stop> {
         let global = &self.spec.global;

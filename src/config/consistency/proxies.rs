@@ -305,7 +305,7 @@ impl<'a> Judge<'a> {
     fn tables(&mut self, proxy: &ProxySpec) {
         let name = &proxy.name;
         for (what, table, place) in &proxy.references.tables {
-            if !self.table_exists(table) {
+            if !self.spec.has_table(table) {
                 self.alert(place, format!("Proxy '{name}': unable to find {what} '{table}'."));
             }
         }

@@ -45,12 +45,17 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> i32 {
         },
         Err(refusal) => {
             refusal.alert.iter().for_each(console::alert);
-            if refusal.usage {
-                let _ = std::io::stderr().write_all(args::usage(&load::program()).as_bytes());
-            }
-            1
+            if refusal.usage { usage() } else { 1 }
         }
     }
+}
+
+/// Says how the program is called, and gives the exit status.
+fn usage() -> i32 {
+    print(&crate::version::banner());
+    // Nobody can be told that stderr is closed.
+    let _ = std::io::stderr().write_all(args::usage(&load::program()).as_bytes());
+    1
 }
 
 /// Runs the control side of a process: one thread, on which nothing takes long.
@@ -88,6 +93,13 @@ fn start(args: &Args) -> i32 {
         return 1;
     }
     let mut outside = load::outside(args, Sockets::default());
+    if args.quiet && !args.verbose {
+        console::only_alerts();
+    }
+    let files = crate::config::source::expand(&args.files, &mut outside);
+    if files.is_ok_and(|files| files.is_empty()) {
+        return usage();
+    }
     if args.show_configuration {
         return load::show(args, &mut outside);
     }

@@ -223,8 +223,11 @@ fn finish(line: &mut Line<'_>, spec: &ServerSpec) -> Parsed {
     if spec.check.check && spec.check.track.is_some() {
         return Err(line.bare("unable to enable checks and tracking at the same time!"));
     }
-    let own = line.proxy().servers.iter().find(|other| spec.id.is_some() && other.id == spec.id);
-    if let (Some(other), Some(id)) = (own, spec.id) {
+    let Some(id) = spec.id else { return Ok(()) };
+    let proxy = line.proxy();
+    let at = proxy.servers.len();
+    let first = *proxy.server_ids.entry(id).or_insert(at);
+    if let Some(other) = proxy.servers.get(first) {
         let (place, other) = (other.place.clone(), other.name.clone());
         return Err(line.alert(format!(
             "'server {name}' : 'id' : custom id {id} already used at {place} ('server {other}')."
