@@ -25,7 +25,8 @@ fn load_time(text: &str, name: &str) -> (Duration, usize) {
     let once = || {
         let mut outside = RealOutside::new(Sockets::default());
         let start = cpu_time();
-        let loaded = load(&[path.clone()], &mut outside, None, Purpose { bind: false, cpus: 1 });
+        let loaded =
+            load(std::slice::from_ref(&path), &mut outside, None, Purpose { bind: false, cpus: 1 });
         (cpu_time() - start, loaded.diagnostics.refusals())
     };
     let best = (0..3).map(|_| once()).min().unwrap();

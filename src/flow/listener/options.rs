@@ -56,7 +56,7 @@ fn process(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
 fn proto(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     match line.word().map(|w| w.str()) {
         None => Err(refuse(line, "'proto' : missing value".into())),
-        Some(word) if matches!(&*word, "h2" | "fcgi" | "none") => {
+        Some(word) if matches!(&*word, "h1" | "h2" | "fcgi" | "none") => {
             bind.proto = Some(word.into_owned());
             Ok(())
         }

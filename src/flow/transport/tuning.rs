@@ -177,18 +177,6 @@ fn interval(line: &mut Line<'_>) -> Parsed {
 
 fn kernel_buffer(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
-    let buffers = &line.spec.global.kernel_buffers;
-    let before = match name {
-        "tune.rcvbuf.client" => buffers.client_receive,
-        "tune.rcvbuf.server" => buffers.server_receive,
-        "tune.sndbuf.client" => buffers.client_send,
-        _ => buffers.server_send,
-    };
-    if before.is_some() {
-        // HAProxy goes on with the first.
-        line.rest();
-        return Ok(());
-    }
     let word = line.required(&format!("'{name}' expects an integer argument."))?;
     let size = usize::try_from(parse_lenient(word.bytes())).ok();
     line.end()?;
