@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use haproxy_compat::harness::{Builder, Folder, Proxy, Syslog, Web};
 use regex::bytes::{Regex, RegexBuilder};
 
-use crate::{proxy, testing_reference};
+use crate::{http_with_cli, proxy, testing_reference};
 
 /// Above every configuration: lines go to `{log}` as they are.
 const DEFAULTS: &str = "
@@ -388,5 +388,33 @@ fn mistakes_are_refused_in_haproxys_words() -> Result<()> {
         ensure!(finished.status.code() == Some(1), "{line}: {:?}", finished.status);
         ensure!(finished.stderr.contains(message), "{line}: {}", finished.stderr);
     }
+    Ok(())
+}
+
+#[test]
+fn rings_keep_lines_and_what_is_debugged() -> Result<()> {
+    let config = "ring events\n format iso\n maxlen 60\n description \"what happened\"\n\
+        ring plain\n\
+        frontend fe\n bind {fe}\n log ring@events local0\n log ring@plain local1\n log ring@plain local1 err\n\
+         log-format \"line %HP\"\n\
+         http-request return status 200 content-type text/plain lf-string \"%[path,debug(p,plain)]\"\n";
+    let proxy = http_with_cli(config).start()?;
+    for path in ["/a", "/bcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyz"] {
+        let mut client = proxy.connect("fe")?;
+        client.send(format!("GET {path} HTTP/1.0\r\n\r\n"))?;
+        let (answer, _) = client.drain()?;
+        ensure!(String::from_utf8_lossy(&answer).ends_with(path), "the value did not pass");
+    }
+    let shown = proxy.cli("show events events")?;
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
+    ensure!(lines.len() == 2 && lines.iter().all(|line| line.len() <= 60), "{lines:?}");
+    ensure!(lines[0].ends_with(" line /a") && lines[1].contains(" line /bcdef"), "{lines:?}");
+    let plain = proxy.cli("show events plain")?;
+    let expected = "[debug] p: type=str </a>\nline /a\n[debug] p: type=str </bcdef";
+    ensure!(plain.starts_with(expected), "{plain}");
+    let list = proxy.cli("show events")?;
+    ensure!(list.contains("    events     : type=buffer, 0 dropped, what happened\n"), "{list}");
+    assert_eq!(proxy.cli("show events stdout")?.trim(), "Nothing to report for this sink");
+    assert_eq!(proxy.cli("show events none")?.trim(), "No such event sink");
     Ok(())
 }

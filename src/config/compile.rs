@@ -12,6 +12,7 @@ use crate::config::spec::{ProxyKind, ProxySpec, ServerSpec, Spec};
 use crate::control::cli::spec::CliSpec;
 use crate::flow::http::options::HttpOptions;
 use crate::flow::listener::bind::Listener;
+use crate::flow::log::ring::{self, Sink};
 use crate::flow::rules::first::FirstOf;
 use crate::flow::rules::switch::Switch;
 use crate::flow::rules::userlist::Userlist;
@@ -48,6 +49,8 @@ pub struct Compiler<'a> {
     pub diagnostics: &'a mut Diagnostics,
     /// What for.
     pub purpose: Purpose,
+    /// Rings and other places for messages.
+    pub sinks: Vec<Arc<Sink>>,
     /// Stick tables by name.
     pub tables: HashMap<String, Arc<StickTable>>,
     names: HashMap<&'a str, Vec<usize>>,
@@ -69,8 +72,9 @@ pub fn compile(
     }
     let tables = HashMap::new();
     let backends = None;
+    let sinks = ring::compile(spec, previous.map_or(&[], |world| &world.sinks));
     let mut compiler =
-        Compiler { spec, outside, previous, diagnostics, purpose, tables, names, backends };
+        Compiler { spec, outside, previous, diagnostics, purpose, sinks, tables, names, backends };
     compiler.compile_tables();
     let ids = compiler.proxy_ids();
     let mut proxies: Vec<Proxy> = spec
@@ -83,7 +87,7 @@ pub fn compile(
     feed_backends(&mut proxies);
     let hostname = compiler.outside.hostname();
     let log = spec.global.log.compile(&mut compiler);
-    let tables = compiler.tables;
+    let (tables, sinks) = (compiler.tables, compiler.sinks);
     if diagnostics.refused() {
         return None;
     }
@@ -97,6 +101,7 @@ pub fn compile(
         global,
         log,
         proxies,
+        sinks,
         tables,
         references,
         cli,

@@ -2,7 +2,7 @@
 //! resolvers, cache, fcgi-app (manual 3.4 to 3.10, 5.3, 6, 10). In: the line. Out: checked words, kept
 //! in the section's `NamedSection`.
 
-use crate::catalog::{self, Keyword, Part};
+use crate::catalog::{self, Keyword, Part, Status};
 use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
 use crate::config::args::{
     Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_size, parse_time,
@@ -443,6 +443,7 @@ pub const PART: Part = Part {
             doc: "A text about the ring.",
             examples: &["description Events"],
             parse: description,
+            status: Status::Works,
             ..RING
         },
         Keyword {
@@ -451,6 +452,7 @@ pub const PART: Part = Part {
             doc: "How messages are stored.",
             examples: &["format rfc5424"],
             parse: ring_format,
+            status: Status::Works,
             ..RING
         },
         Keyword {
@@ -460,6 +462,7 @@ pub const PART: Part = Part {
             doc: "The longest message that is kept, in bytes.",
             examples: &["maxlen 1024"],
             parse: ring_size,
+            status: Status::Works,
             ..RING
         },
         Keyword {
@@ -476,6 +479,7 @@ pub const PART: Part = Part {
             doc: "How many bytes the ring holds.",
             examples: &["size 32768"],
             parse: ring_size,
+            status: Status::Works,
             ..RING
         },
         Keyword {

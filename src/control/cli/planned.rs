@@ -85,12 +85,6 @@ pub const PART: Part = Part {
             &["show errors"],
         ),
         planned(
-            "show events",
-            "[<sink>]",
-            "Lists the sinks of events, or shows one.",
-            &["show events"],
-        ),
-        planned(
             "show peers",
             "[<peers section>]",
             "Shows how the peers of each section, or of one, are connected.",

@@ -4,6 +4,7 @@
 pub mod date;
 pub mod escape;
 pub mod format;
+pub mod ring;
 pub mod settings;
 pub mod syslog;
 pub mod tags;
@@ -24,6 +25,7 @@ use crate::config::proxy::Mode;
 use crate::config::spec::ProxySpec;
 use crate::flow::session::{Address, Stream};
 use format::{LogContext, LogFormat, Purpose};
+use ring::Sink;
 pub use settings::{FormatSpec, GlobalLogSpec, LogSpec};
 use syslog::{Descriptor, Sampler, Sender, Target, Transport, Udp, Unix};
 use target::{Header, TargetAddress, TargetSpec};
@@ -329,15 +331,17 @@ fn parse(
 
 /// Opens a target; `None` when it has no effect or an alert was added.
 fn open(spec: &TargetSpec, compiler: &mut Compiler<'_>) -> Option<Target> {
-    let TargetAddress::Address(address) = &spec.address else { return None };
-    let transport = match transport(address, compiler) {
-        Ok(transport) => transport,
-        Err(error) => {
-            let place = &spec.place;
-            let text = format!("parsing [{place}] : log : {error}");
-            compiler.diagnostics.push(Diagnostic::alert(Some(place), text));
-            return None;
-        }
+    let transport = match &spec.address {
+        TargetAddress::Ring(name) => Transport::Ring(ring(name, compiler)?),
+        TargetAddress::Address(address) => match transport(address, compiler) {
+            Ok(transport) => transport,
+            Err(error) => {
+                let place = &spec.place;
+                let text = format!("parsing [{place}] : log : {error}");
+                compiler.diagnostics.push(Diagnostic::alert(Some(place), text));
+                return None;
+            }
+        },
     };
     let default = match compiler.spec.global.log.host {
         Some(_) => Header::Rfc3164,
@@ -352,6 +356,16 @@ fn open(spec: &TargetSpec, compiler: &mut Compiler<'_>) -> Option<Target> {
         least: spec.least,
         sample: spec.sample.clone().map(Sampler::new),
     })
+}
+
+/// The ring of this name. Only the start asks whether it is there, as HAProxy does.
+fn ring(name: &str, compiler: &mut Compiler<'_>) -> Option<Arc<Sink>> {
+    let found = ring::find(&compiler.sinks, name).filter(|sink| sink.is_ring()).cloned();
+    if found.is_none() && compiler.purpose.bind {
+        let text = format!("log server uses unknown ring named '{name}'.");
+        compiler.diagnostics.push(Diagnostic::alert(None, text));
+    }
+    found
 }
 
 fn transport(address: &AddressSpec, compiler: &mut Compiler<'_>) -> Result<Transport, String> {

@@ -7,7 +7,7 @@ use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::proxy::{Mode, switch_option};
 use crate::config::section::Sections;
 use crate::flow::log::format::{LogFormat, Purpose};
-use crate::flow::log::target::{self, TargetAddress, TargetSpec};
+use crate::flow::log::target::{self, TargetSpec};
 
 /// `log …`, `log-format` … of a proxy, as written.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -93,10 +93,6 @@ fn log(line: &mut Line<'_>) -> Parsed {
         return log_global(line, in_global);
     }
     let target = target::parse(&mut line.words, in_global)?;
-    if let TargetAddress::Ring(_) = &target.address {
-        let place = target.place.clone();
-        line.spec.note_planned("log ring@", &place);
-    }
     targets(line).push(target);
     Ok(())
 }

@@ -16,6 +16,7 @@ use nix::sys::socket::{MsgFlags, send};
 use parking_lot::Mutex;
 
 use crate::flow::log::date;
+use crate::flow::log::ring::Sink;
 use crate::flow::log::target::{Header, SampleSpec};
 use crate::sys;
 
@@ -87,9 +88,14 @@ impl Target {
         message: &[u8],
         buffer: &mut Vec<u8>,
     ) -> io::Result<()> {
+        if let Transport::Ring(sink) = &self.transport {
+            let message = message.get(..self.length).unwrap_or(message);
+            return sink.write((self.facility, level.max(self.least)), sender, message);
+        }
         buffer.clear();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.write_header(level.max(self.least), sender, now, buffer);
+        let level = level.max(self.least);
+        write_header(self.header, self.facility, level, sender, now, buffer);
         let ends = message.iter().rposition(|b| !matches!(b, b'\n' | 0)).map_or(0, |at| at + 1);
         buffer.extend_from_slice(message.get(..ends).unwrap_or_default());
         // On a descriptor the line's end counts.
@@ -99,47 +105,58 @@ impl Target {
         };
         buffer.truncate(limit);
         buffer.push(b'\n');
-        self.transport.send(buffer)
-    }
-
-    fn write_header(&self, level: u8, sender: &Sender<'_>, now: Duration, out: &mut Vec<u8>) {
-        let facility = u16::from(self.facility) * 8;
-        match self.header {
-            Header::Local | Header::Rfc3164 => {
-                priority(out, facility + u16::from(level));
-                date::write_rfc3164(out, now);
-                out.push(b' ');
-                if self.header == Header::Rfc3164 {
-                    push_all(out, &[sender.host, b" "]);
-                }
-                let mut pid = itoa::Buffer::new();
-                push_all(out, &[sender.tag, b"[", pid.format(sender.pid).as_bytes(), b"]: "]);
-            }
-            Header::Rfc5424 => {
-                priority(out, facility + u16::from(level));
-                out.extend_from_slice(b"1 ");
-                date::write_iso(out, now);
-                let mut pid = itoa::Buffer::new();
-                let data = if sender.structured.is_empty() { b"-" } else { sender.structured };
-                let pid = pid.format(sender.pid).as_bytes();
-                push_all(
-                    out,
-                    &[b" ", sender.host, b" ", sender.tag, b" ", pid, b" - ", data, b" "],
-                );
-            }
-            Header::Priority => priority(out, facility + u16::from(level)),
-            Header::Short => priority(out, level.into()),
-            Header::Timed => {
-                priority(out, level.into());
-                date::write_iso(out, now);
-                out.push(b' ');
-            }
-            Header::Iso => {
-                date::write_iso(out, now);
-                out.push(b' ');
-            }
-            Header::Raw => {}
+        match &self.transport {
+            Transport::Udp(udp) => udp.send(buffer),
+            Transport::Unix(unix) => unix.send(buffer),
+            Transport::Descriptor(descriptor) => descriptor.send(buffer),
+            // It has taken the message above.
+            Transport::Ring(_) => Ok(()),
         }
+    }
+}
+
+/// Appends what stands before a message.
+pub fn write_header(
+    header: Header,
+    facility: u8,
+    level: u8,
+    sender: &Sender<'_>,
+    now: Duration,
+    out: &mut Vec<u8>,
+) {
+    let facility = u16::from(facility) * 8;
+    match header {
+        Header::Local | Header::Rfc3164 => {
+            priority(out, facility + u16::from(level));
+            date::write_rfc3164(out, now);
+            out.push(b' ');
+            if header == Header::Rfc3164 {
+                push_all(out, &[sender.host, b" "]);
+            }
+            let mut pid = itoa::Buffer::new();
+            push_all(out, &[sender.tag, b"[", pid.format(sender.pid).as_bytes(), b"]: "]);
+        }
+        Header::Rfc5424 => {
+            priority(out, facility + u16::from(level));
+            out.extend_from_slice(b"1 ");
+            date::write_iso(out, now);
+            let mut pid = itoa::Buffer::new();
+            let data = if sender.structured.is_empty() { b"-" } else { sender.structured };
+            let pid = pid.format(sender.pid).as_bytes();
+            push_all(out, &[b" ", sender.host, b" ", sender.tag, b" ", pid, b" - ", data, b" "]);
+        }
+        Header::Priority => priority(out, facility + u16::from(level)),
+        Header::Short => priority(out, level.into()),
+        Header::Timed => {
+            priority(out, level.into());
+            date::write_iso(out, now);
+            out.push(b' ');
+        }
+        Header::Iso => {
+            date::write_iso(out, now);
+            out.push(b' ');
+        }
+        Header::Raw => {}
     }
 }
 
@@ -162,16 +179,8 @@ pub enum Transport {
     Unix(Unix),
     /// A descriptor that somebody else opened.
     Descriptor(Descriptor),
-}
-
-impl Transport {
-    fn send(&self, line: &[u8]) -> io::Result<()> {
-        match self {
-            Transport::Udp(udp) => udp.send(line),
-            Transport::Unix(unix) => unix.send(line),
-            Transport::Descriptor(descriptor) => descriptor.send(line),
-        }
-    }
+    /// A ring.
+    Ring(Arc<Sink>),
 }
 
 const FLAGS: MsgFlags = MsgFlags::MSG_DONTWAIT.union(MsgFlags::MSG_NOSIGNAL);
@@ -273,7 +282,11 @@ impl Descriptor {
         Descriptor { fd, ready: Mutex::new(false) }
     }
 
-    fn send(&self, line: &[u8]) -> io::Result<()> {
+    /// Writes a line.
+    ///
+    /// # Errors
+    /// The system's, `WouldBlock` when nobody reads fast enough.
+    pub fn send(&self, line: &[u8]) -> io::Result<()> {
         let mut ready = self.ready.lock();
         if !*ready {
             sys::make_nonblocking(self.fd)?;
@@ -295,7 +308,8 @@ mod tests {
         let target = target(header, 1024, Transport::Descriptor(Descriptor::new(-1)));
         let sender = Sender { tag: b"tag", host: b"host", pid: 42, structured: b"[a b=\"c\"]" };
         let mut out = Vec::new();
-        target.write_header(6, &sender, Duration::from_micros(1_795_360_583_000_001), &mut out);
+        let now = Duration::from_micros(1_795_360_583_000_001);
+        write_header(target.header, target.facility, 6, &sender, now, &mut out);
         String::from_utf8(out).unwrap()
     }
 

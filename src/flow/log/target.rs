@@ -42,7 +42,8 @@ pub enum Header {
 }
 
 impl Header {
-    fn of_name(name: &str) -> Option<Header> {
+    /// The header of this name.
+    pub fn of_name(name: &str) -> Option<Header> {
         Some(match name {
             "local" => Header::Local,
             "rfc3164" => Header::Rfc3164,

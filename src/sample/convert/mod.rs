@@ -2,12 +2,12 @@
 
 pub mod base64;
 pub mod crypto;
+pub mod debug;
 pub mod hash;
 pub mod json;
 pub mod map;
 pub mod net;
 pub mod number;
-pub mod planned;
 pub mod protobuf;
 pub mod server;
 pub mod string;
