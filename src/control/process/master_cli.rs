@@ -69,7 +69,7 @@ pub fn listen(binds: &[String], events: &Events) -> Result<(), String> {
         let listen = parse(bind).map_err(wrong)?;
         let bound = RealOutside::default().bind(&listen).map_err(|e| wrong(e.to_string()))?;
         let socket = bound.socket.try_clone().map_err(|e| wrong(e.to_string()))?;
-        accept(socket, &listen.address, events.clone()).map_err(|e| wrong(e.to_string()))?;
+        accept(socket, events.clone()).map_err(|e| wrong(e.to_string()))?;
     }
     Ok(())
 }
@@ -111,8 +111,9 @@ fn address(spec: AddressSpec) -> Result<ListenAddress, String> {
     }
 }
 
-fn accept(socket: OwnedFd, address: &ListenAddress, events: Events) -> io::Result<()> {
-    if let ListenAddress::Tcp(_) = address {
+fn accept(socket: OwnedFd, events: Events) -> io::Result<()> {
+    // What was inherited is of whichever family.
+    if !socket2::SockRef::from(&socket).local_addr()?.is_unix() {
         let listener = TcpListener::from_std(socket.into())?;
         tokio::task::spawn_local(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -228,7 +229,7 @@ impl Session {
     }
 
     async fn line(&mut self, line: &str, out: &mut (impl AsyncWrite + Unpin)) -> io::Result<Then> {
-        for command in line.split(';').map(str::trim) {
+        for command in commands(line) {
             if self.command(command, out).await? == Then::Close {
                 return Ok(Then::Close);
             }
@@ -327,6 +328,17 @@ impl Session {
     }
 }
 
+/// The commands of a line: separated by `;`, unless a backslash stands before it.
+fn commands(line: &str) -> impl Iterator<Item = &str> {
+    let mut escaped = false;
+    line.split(move |c: char| {
+        let ends = c == ';' && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    })
+    .map(str::trim_start)
+}
+
 async fn unknown_target(name: &str, out: &mut (impl AsyncWrite + Unpin)) -> io::Result<Then> {
     let text = format!("Can't find the target PID matching the prefix '{name}'\n\n");
     out.write_all(text.as_bytes()).await?;
@@ -344,6 +356,13 @@ mod tests {
         assert_eq!(Target::parse("@master"), Some(Target::Master));
         assert_eq!(Target::parse("show"), None);
         assert_eq!(Target::parse("@x"), None);
+    }
+
+    #[test]
+    fn lines_are_cut_at_semicolons_that_are_not_escaped() {
+        let line = r"@1 add acl f a\ b\;;@1 show acl; quit";
+        let cut: Vec<&str> = commands(line).collect();
+        assert_eq!(cut, [r"@1 add acl f a\ b\;", "@1 show acl", "quit"]);
     }
 
     #[test]
