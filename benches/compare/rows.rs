@@ -157,7 +157,7 @@ pub const ROWS: &[Row] = &[
         unit: "µs CPU/request",
         target: Target::Ratio(0.01),
         rounds: 3,
-        act: lists(Lists::Substrings, 4, 450),
+        act: lists(Lists::Substrings, 64, 900),
     },
     Row {
         name: "map-str",
