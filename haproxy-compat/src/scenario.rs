@@ -30,6 +30,8 @@ pub struct Scenario {
     pub base: &'static str,
     /// The configuration, with `{name}`s.
     pub config: &'static str,
+    /// Files in the proxy's folder (`{dir}`): name and content.
+    pub files: &'static [(&'static str, &'static str)],
     /// The script.
     pub steps: &'static [Step],
     /// Why the binaries are meant to differ here; empty when they are not.
@@ -99,6 +101,9 @@ impl Scenario {
         let mut builder = Proxy::config(&text).binary(binary).quiet();
         for (name, address) in stage.addresses()? {
             builder = builder.name(&name, address);
+        }
+        for (name, content) in self.files {
+            builder = builder.file(name, content)?;
         }
         if let Some(Step::Run(args)) = self.steps.first() {
             let finished = builder.args(args).run()?;

@@ -6,6 +6,7 @@ mod config;
 mod cookies;
 mod errors;
 mod http1;
+mod lists;
 mod logs;
 mod retries;
 mod samples;
@@ -16,7 +17,7 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 10] = [
+    let families: [&[Scenario]; 11] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
         tcp::SCENARIOS,
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Scenario> {
         logs::SCENARIOS,
         stats::SCENARIOS,
         cli::SCENARIOS,
+        lists::SCENARIOS,
         config::SCENARIOS,
     ];
     let mut all = families.concat();
@@ -50,6 +52,8 @@ pub fn changed_after_2_3(name: &str) -> bool {
         "http1/fragment-in-target",
         "retries/redispatch-to-the-other-server",
         "retries/one-retry-then-503",
+        "lists/maps-asked",
+        "lists/acls",
         "stats/after-two-requests",
     ];
     families.iter().any(|family| name.starts_with(family)) || single.contains(&name)
@@ -91,7 +95,14 @@ const fn scenario(
     config: &'static str,
     steps: &'static [Step],
 ) -> Scenario {
-    Scenario { name, base, config, steps, deliberate: "" }
+    Scenario { name, base, config, files: &[], steps, deliberate: "" }
+}
+
+const fn with_files(
+    files: &'static [(&'static str, &'static str)],
+    scenario: Scenario,
+) -> Scenario {
+    Scenario { files, ..scenario }
 }
 
 const fn deliberate(why: &'static str, scenario: Scenario) -> Scenario {

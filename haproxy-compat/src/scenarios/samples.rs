@@ -363,7 +363,7 @@ fn keep(text: String) -> &'static str {
 
 fn scenario(name: &'static str, config: String, steps: Vec<Step>) -> Scenario {
     let steps = Box::leak(steps.into_boxed_slice());
-    Scenario { name, base: HTTP, config: keep(config), steps, deliberate: "" }
+    Scenario { name, base: HTTP, config: keep(config), files: &[], steps, deliberate: "" }
 }
 
 /// One rule and one request for each row.
