@@ -1,7 +1,7 @@
 //! Rules that change requests and responses, or answer by themselves (manual 4.2 "http-request" and its kin).
 
 use anyhow::{Result, ensure};
-use haproxy_compat::harness::{Message, Proxy, Web};
+use haproxy_compat::harness::{Message, Proxy, Web, eventually};
 
 use crate::proxy;
 
@@ -332,6 +332,56 @@ fn mistakes_are_refused_in_haproxys_words() -> Result<()> {
         let finished = proxy(&config).args(&["-c"]).run()?;
         ensure!(finished.status.code() == Some(1), "{line}: {:?}", finished.status);
         ensure!(finished.stderr.contains(&message), "{line}: {}", finished.stderr);
+    }
+    Ok(())
+}
+
+#[test]
+fn variables_take_no_more_memory_than_they_may() -> Result<()> {
+    let config = |limit: &str| {
+        format!(
+            "global\n tune.vars.{limit}\n{DEFAULTS}frontend fe\n bind {{fe}}\n\
+             http-request set-var(txn.a) req.hdr(a)\n http-request set-var(txn.b) req.hdr(b)\n\
+             http-request set-var(req.c) req.hdr(c)\n http-request set-var(sess.d) req.hdr(d)\n\
+             http-request set-var(txn.a) req.hdr(e)\n\
+             http-request return status 200 content-type text/plain lf-string \"a=%[var(txn.a)] b=%[var(txn.b)] c=%[var(req.c)] d=%[var(sess.d)]\"\n"
+        )
+    };
+    let long = |count: usize| "x".repeat(count);
+    // A variable counts for 72 bytes and its text.
+    let cases = [
+        (
+            "txn-max-size 200",
+            "a: 1\r\nb: 2\r\nc: 3\r\nd: 4\r\n".to_owned(),
+            "a=1 b=2 c= d=4".to_owned(),
+        ),
+        (
+            "txn-max-size 200",
+            format!("a: 1\r\nb: {}\r\n", long(55)),
+            format!("a=1 b={} c= d=", long(55)),
+        ),
+        ("txn-max-size 200", format!("a: 1\r\nb: {}\r\n", long(56)), "a=1 b=0 c= d=".to_owned()),
+        (
+            "txn-max-size 200",
+            format!("a: {}\r\nb: 1\r\ne: y\r\n", long(60)),
+            "a=y b= c= d=".to_owned(),
+        ),
+        (
+            "reqres-max-size 100",
+            format!("a: 1\r\nb: 2\r\nc: {}\r\n", long(28)),
+            format!("a=1 b=2 c={} d=", long(28)),
+        ),
+        ("reqres-max-size 100", format!("c: {}\r\n", long(29)), "a= b= c=0 d=".to_owned()),
+        ("sess-max-size 150", "a: 1\r\nc: 2\r\nd: 3\r\n".to_owned(), "a=1 b= c=2 d=".to_owned()),
+        ("proc-max-size 100", "a: 1\r\nb: 2\r\nd: 3\r\n".to_owned(), "a=1 b= c= d=".to_owned()),
+        ("global-max-size 80", "d: 3\r\na: 1\r\n".to_owned(), "a=1 b= c= d=".to_owned()),
+    ];
+    for (limit, headers, expected) in cases {
+        let proxy = proxy(&config(limit)).start()?;
+        let ask = || anyhow::Ok(proxy.connect("fe")?.get("/", &headers)?.text());
+        assert_eq!(ask()?, expected, "{limit}");
+        // What one connection kept is free again once it is over.
+        eventually(limit, || Ok(ask()? == expected))?;
     }
     Ok(())
 }

@@ -59,6 +59,8 @@ pub struct GlobalSpec {
     pub kernel_buffers: crate::flow::transport::tuning::KernelBuffersSpec,
     /// `spread-checks`, `max-spread-checks`
     pub spread: crate::check::spread::SpreadSpec,
+    /// `tune.vars.…`
+    pub variables: crate::sample::vars::VariableLimits,
     /// `log`, `log-tag`, `log-send-hostname`
     pub log: GlobalLogSpec,
 }

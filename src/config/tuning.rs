@@ -614,56 +614,6 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "tune.vars.global-max-size",
-            args: "<size>",
-            default: "0, which is no limit",
-            doc: "Memory the variables of the scope global may use.",
-            examples: &["tune.vars.global-max-size 1024"],
-            status: Status::Planned,
-            parse: vars_size,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.vars.proc-max-size",
-            args: "<size>",
-            default: "0, which is no limit",
-            doc: "Memory the variables of the scope proc may use.",
-            examples: &["tune.vars.proc-max-size 1024"],
-            status: Status::Planned,
-            parse: vars_size,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.vars.reqres-max-size",
-            args: "<size>",
-            default: "0, which is no limit",
-            doc: "Memory the variables of the scope reqres may use.",
-            examples: &["tune.vars.reqres-max-size 1024"],
-            status: Status::Planned,
-            parse: vars_size,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.vars.sess-max-size",
-            args: "<size>",
-            default: "0, which is no limit",
-            doc: "Memory the variables of the scope sess may use.",
-            examples: &["tune.vars.sess-max-size 1024"],
-            status: Status::Planned,
-            parse: vars_size,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.vars.txn-max-size",
-            args: "<size>",
-            default: "0, which is no limit",
-            doc: "Memory the variables of the scope txn may use.",
-            examples: &["tune.vars.txn-max-size 1024"],
-            status: Status::Planned,
-            parse: vars_size,
-            ..GLOBAL
-        },
-        Keyword {
             name: "tune.zlib.memlevel",
             args: "<number>",
             default: "8",
