@@ -346,6 +346,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::rules::address::PART,
     &crate::flow::rules::planned::PART,
     &crate::flow::rules::tcp::PART,
+    &crate::flow::rules::priority::PART,
     &crate::flow::rules::header::PART,
     &crate::flow::rules::log_level::PART,
     &crate::flow::rules::map::PART,

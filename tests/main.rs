@@ -30,6 +30,7 @@ mod reload;
 mod retries;
 mod rules;
 mod samples;
+mod servers;
 mod sockets;
 mod stats;
 mod stats_page;

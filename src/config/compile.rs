@@ -2,9 +2,11 @@
 //! adopted from the `World` before (DESIGN: reload).
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
 use crate::config::diagnostic::{Diagnostic, Diagnostics};
 use crate::config::outside::{Bound, Listen, Outside};
 use crate::config::proxy::Mode;
@@ -17,13 +19,16 @@ use crate::flow::rules::first::FirstOf;
 use crate::flow::rules::switch::Switch;
 use crate::flow::rules::userlist::Userlist;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
+use crate::flow::server::options::ServerOptionsSpec;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::StickTable;
-use crate::state::world::{Backend, BackendState, Fed, Frontend, Proxy, Server, World};
+use crate::state::world::{
+    Backend, BackendState, Fed, Frontend, GrowingLimit, Proxy, Server, World,
+};
 
 /// Numbers the worlds of this process.
 static GENERATION: AtomicU64 = AtomicU64::new(1);
@@ -84,7 +89,8 @@ pub fn compile(
         .map(|(index, proxy)| compiler.proxy(index, proxy, ids.get(index).copied().unwrap_or(0)))
         .collect();
     let cli = spec.global.cli.compile(&mut compiler);
-    feed_backends(&mut proxies);
+    let maxconn = spec.global.compile(purpose.cpus, String::new()).maxconn;
+    feed_backends(&mut proxies, maxconn);
     let hostname = compiler.outside.hostname();
     let log = spec.global.log.compile(&mut compiler);
     let (tables, sinks) = (compiler.tables, compiler.sinks);
@@ -398,6 +404,7 @@ impl Compiler<'_> {
         state.status.begin_as(if any { Operational::Running } else { Operational::Stopped });
         Backend {
             persistence: spec.persistence.compile(spec, acls, self),
+            elsewhere: elsewhere(spec).map(|e| Box::new(self.server(ELSEWHERE, 0, spec, &e, None))),
             balancer,
             algorithm: algorithm.name,
             redispatch: spec.http.redispatch.unwrap_or(0),
@@ -438,7 +445,8 @@ impl Compiler<'_> {
             host,
             port_offset,
             maxqueue: spec.maxqueue.unwrap_or(0),
-            minconn: spec.minconn.unwrap_or(0),
+            growing: None,
+            source: spec.source.clone().or_else(|| proxy.source.clone()).map(Arc::new),
             pool_max: spec.pool_max_conn.and_then(|n| u32::try_from(n).ok()),
             tuning: SocketTuning::of_server(proxy, spec, &self.spec.global.kernel_buffers),
             check: spec.check.compile(proxy, spec),
@@ -455,7 +463,9 @@ impl ServerSpec {
     /// The state of a server that starts.
     fn fresh_status(&self, address: &ServerAddress) -> ServerStatus {
         let status = ServerStatus::new(address.clone(), self.weight.unwrap_or(1));
-        status.maxconn.store(self.maxconn.unwrap_or(0), Relaxed);
+        // A limit that is only given for low load is the limit.
+        let limit = self.maxconn.unwrap_or(0).max(self.minconn.unwrap_or(0));
+        status.maxconn.store(limit, Relaxed);
         *status.health.lock() = self.check.first_health();
         if self.disabled {
             status.start_in_maintenance(admin::CONFIG_MAINT | admin::FORCED_MAINT);
@@ -465,6 +475,27 @@ impl ServerSpec {
         }
         status
     }
+}
+
+/// The index of what is no server but a mere destination.
+pub const ELSEWHERE: usize = usize::MAX;
+
+/// `dispatch` or `transparent` as a server; `balance` overrules them.
+fn elsewhere(spec: &ProxySpec) -> Option<ServerSpec> {
+    if !spec.balance.words.is_empty() {
+        return None;
+    }
+    let transparent = spec.options.is_on("transparent");
+    let own = AddressSpec::Inet {
+        host: HostSpec::Literal(Ipv4Addr::UNSPECIFIED.into()),
+        ports: PortsSpec::None,
+    };
+    let address = match transparent {
+        true => own,
+        false => spec.dispatch.clone()?,
+    };
+    let options = ServerOptionsSpec { pool_max_conn: Some(0), ..ServerOptionsSpec::default() };
+    Some(ServerSpec { name: "<dispatch>".into(), address, place: spec.place.clone(), options })
 }
 
 /// Given numbers stay; each other one gets the lowest free number that is not below its place.
@@ -485,7 +516,7 @@ fn number(first: u32, given: &[Option<u32>]) -> Vec<u32> {
 }
 
 /// Tells each backend which frontends may send to it: their limits give its own (`fullconn`).
-fn feed_backends(proxies: &mut [Proxy]) {
+fn feed_backends(proxies: &mut [Proxy], maxconn: u32) {
     let mut fed: Vec<Fed> = vec![Fed::default(); proxies.len()];
     for proxy in proxies.iter() {
         let Some(frontend) = proxy.frontend.as_ref().filter(|_| !proxy.disabled) else { continue };
@@ -503,8 +534,16 @@ fn feed_backends(proxies: &mut [Proxy]) {
         }
     }
     for (proxy, fed) in proxies.iter_mut().zip(fed) {
-        if let Some(backend) = &mut proxy.backend {
-            backend.fed = fed;
+        let Some(backend) = &mut proxy.backend else { continue };
+        backend.fed = fed;
+        let full_at = backend.full_at(maxconn);
+        let state = &backend.state;
+        for server in &mut backend.servers {
+            server.growing = server
+                .spec
+                .minconn
+                .filter(|n| *n > 0)
+                .map(|least| Box::new(GrowingLimit { least, full_at, backend: state.clone() }));
         }
     }
 }

@@ -154,6 +154,7 @@ pub const PART: Part = Part {
             name: "option transparent",
             doc: "Connects to the address the client connected to.",
             examples: &["option transparent"],
+            status: Status::Works,
             ..BACK
         },
     ],

@@ -215,7 +215,7 @@ pub const PART: Part = Part {
             doc: "The number of connections at which a server's minconn has grown to its maxconn.",
             examples: &["fullconn 10000"],
             parse: fullconn,
-            status: Status::Planned,
+            status: Status::Works,
             ..PROXY
         },
         Keyword {

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::catalog::Status;
 use crate::check::CheckSpec;
+use crate::config::address::AddressSpec;
 use crate::config::args::Inversion;
 use crate::config::diagnostic::Place;
 use crate::config::environment::Environment;
@@ -26,6 +27,7 @@ use crate::flow::rules::condition::Acls;
 use crate::flow::server::options::ServerOptionsSpec;
 pub use crate::flow::server::options::ServerSpec;
 use crate::flow::server::persist::PersistSpec;
+use crate::flow::server::source::SourceSpec;
 use crate::flow::session::timeouts::TimeoutsSpec;
 use crate::flow::transport::tuning::TuningSpec;
 use crate::state::stick_table::StickTableSpec;
@@ -268,6 +270,10 @@ pub struct ProxySpec {
     pub error_pages: ErrorPagesSpec,
     /// `stats …`
     pub stats: StatsSpec,
+    /// `dispatch`
+    pub dispatch: Option<AddressSpec>,
+    /// `source`
+    pub source: Option<SourceSpec>,
     /// `cookie`, `use-server`, `force-persist` …
     pub persistence: PersistSpec,
     /// `stick-table`
@@ -323,6 +329,8 @@ impl ProxySpec {
             log: LogSpec::default(),
             error_pages: ErrorPagesSpec::default(),
             stats: StatsSpec::default(),
+            dispatch: None,
+            source: None,
             persistence: PersistSpec::default(),
             stick_table: None,
             lines: Vec::new(),

@@ -26,6 +26,7 @@ use crate::flow::rules::userlist::Userlist;
 use crate::flow::server::persist::Persistence;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
+use crate::flow::server::source::SourceSpec;
 use crate::flow::session::timeouts::Timeouts;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::state::counters::Counters;
@@ -171,6 +172,8 @@ pub struct Backend {
     pub balancer: Box<dyn Balancer>,
     /// `balance`, as the statistics name it.
     pub algorithm: &'static str,
+    /// `dispatch`, `transparent`: where requests go that are bound to no server, without balancing.
+    pub elsewhere: Option<Box<Server>>,
     /// `option redispatch`: every so many retries (1 for each), the last one when negative; 0 never.
     pub redispatch: i32,
     /// What health checks do here.
@@ -232,8 +235,10 @@ pub struct Server {
     pub port_offset: Option<i32>,
     /// `maxqueue`; 0 for none.
     pub maxqueue: u32,
-    /// `minconn`; 0 for none.
-    pub minconn: u32,
+    /// `minconn`: the limit grows with the backend's load; `None` for a fixed limit.
+    pub growing: Option<Box<GrowingLimit>>,
+    /// Where connections come from, `None` when the system chooses.
+    pub source: Option<Arc<SourceSpec>>,
     /// Whether idle connections may be kept (`pool-max-conn 0` says no).
     pub pool_max: Option<u32>,
     /// What is asked of each socket to it.
@@ -250,10 +255,34 @@ pub struct Server {
     pub spec: ServerSpec,
 }
 
+/// What a limit that grows depends on (manual 5.2 "minconn").
+#[derive(Debug)]
+pub struct GrowingLimit {
+    /// The limit at low load.
+    pub least: u32,
+    /// Sessions of the backend at which the limit has grown to `maxconn`.
+    pub full_at: u32,
+    /// The backend whose sessions count.
+    pub backend: Arc<BackendState>,
+}
+
 impl Server {
+    /// How many sessions it may have now; 0 for no limit.
+    pub fn limit(&self) -> u32 {
+        let most = self.status.maxconn.load(std::sync::atomic::Ordering::Relaxed);
+        let Some(growing) = self.growing.as_ref().filter(|g| g.least < most) else { return most };
+        let sessions = u64::from(growing.backend.counters.sessions.get());
+        let full = u64::from(growing.full_at);
+        if sessions >= full {
+            return most;
+        }
+        let grown = sessions * u64::from(most) / full;
+        u32::try_from(grown).unwrap_or(most).max(growing.least)
+    }
+
     /// Whether it can take one more session at once: its `maxconn` is not reached and nobody waits.
     pub fn has_room(&self) -> bool {
-        let limit = self.status.maxconn.load(std::sync::atomic::Ordering::Relaxed);
+        let limit = self.limit();
         let counters = &self.status.counters;
         limit == 0 || (counters.queued.get() == 0 && counters.sessions.get() < limit)
     }

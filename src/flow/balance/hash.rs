@@ -277,7 +277,7 @@ pub const PART: Part = Part {
             default: "0, which is no limit",
             doc: "How many percent of the mean load a server may have when a consistent hash chooses it; others take what is beyond.",
             examples: &["hash-balance-factor 150"],
-            status: Status::Planned,
+            status: Status::Works,
             parse: hash_balance_factor,
             ..Keyword::NEW
         },

@@ -40,7 +40,7 @@ impl LeastConn {
 
 /// Whether one more session may go to a server or into its queue.
 fn may_wait(server: &Server) -> bool {
-    let limit = server.status.maxconn.load(Relaxed);
+    let limit = server.limit();
     let counters = &server.status.counters;
     let load = counters.sessions.get().saturating_add(counters.queued.get());
     limit == 0 || load < limit.saturating_add(server.maxqueue)

@@ -129,7 +129,7 @@ fn all_backups(stream: &Stream<'_>) -> bool {
 
 /// Whether a server has a free slot and nobody waits for it.
 fn has_slot(server: &Server) -> bool {
-    let limit = server.status.maxconn.load(std::sync::atomic::Ordering::Relaxed);
+    let limit = server.limit();
     let counters = &server.status.counters;
     limit == 0 || (counters.queued.get() == 0 && counters.sessions.get() < limit)
 }

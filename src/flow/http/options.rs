@@ -97,6 +97,8 @@ pub struct HttpOptions {
     pub socket_stats: bool,
     /// `option checkcache`
     pub check_cache: bool,
+    /// `http-send-name-header`: the header, in lower case.
+    pub send_name_header: Option<Box<[u8]>>,
 }
 
 impl HttpOptions {
@@ -130,6 +132,7 @@ impl HttpOptions {
             server_keepalive: on("tcpka") || on("srvtcpka"),
             socket_stats: on("socket-stats"),
             check_cache: on("checkcache"),
+            send_name_header: http.send_name_header.clone(),
         }
     }
 }
@@ -145,6 +148,8 @@ pub struct HttpSpec {
     pub forward_for: Option<ForwardFor>,
     /// `option originalto`
     pub original_to: Option<ForwardFor>,
+    /// `http-send-name-header`: the header, in lower case.
+    pub send_name_header: Option<Box<[u8]>>,
     /// `option redispatch`: every so many retries; negative counts from the end.
     pub redispatch: Option<i32>,
 }

@@ -80,10 +80,15 @@ fn port(c: &Context<'_>, out: &mut Out, options: Options, address: Option<&Addre
 fn server_address(c: &Context<'_>) -> Option<Address> {
     let stream = c.stream?;
     stream.times.connected?;
-    match &**stream.server()?.status.address.load() {
+    let elsewhere = || stream.backend()?.backend.as_ref()?.elsewhere.as_deref();
+    let server = stream.server().or_else(elsewhere)?;
+    match &**server.status.address.load() {
         ServerAddress::Inet(address) => {
             let mut address = *address;
-            if let Some(offset) = stream.server()?.port_offset {
+            if address.ip().is_unspecified() {
+                address.set_ip(stream.session.destination()?.ip()?);
+            }
+            if let Some(offset) = server.port_offset {
                 let client = stream.session.destination()?.port().unwrap_or(0);
                 address.set_port(i32::from(client).wrapping_add(offset) as u16);
             }

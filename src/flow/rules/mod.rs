@@ -11,6 +11,7 @@ pub mod header;
 pub mod log_level;
 pub mod map;
 pub mod planned;
+pub mod priority;
 pub mod redirect;
 pub mod reply;
 pub mod start_line;

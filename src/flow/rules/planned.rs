@@ -53,11 +53,6 @@ pub fn expression(line: &mut ActionLine<'_, '_>) -> Result<Expr, Diagnostic> {
     Expr::parse(&word.str()).map_err(|e| refuse(line, e))
 }
 
-fn sample(line: &mut ActionLine<'_, '_>) -> Read {
-    expression(line)?;
-    not_built()
-}
-
 fn exactly(line: &mut ActionLine<'_, '_>, count: usize, message: &str) -> Read {
     let found = arguments(line).len();
     if found < count {
@@ -210,24 +205,6 @@ pub const PART: Part = Part {
             examples: &["set-nice 100"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
             parse: |line| exactly(line, 1, "expects exactly 1 argument (integer value)"),
-            ..ROW
-        },
-        ActionRow {
-            name: "set-priority-class",
-            rule_sets: CONTENT,
-            args: "<expression>",
-            doc: "Sets the request's class in queues, -2047 to 2047; the lowest is served first.",
-            examples: &["set-priority-class int(5)"],
-            parse: sample,
-            ..ROW
-        },
-        ActionRow {
-            name: "set-priority-offset",
-            rule_sets: CONTENT,
-            args: "<expression>",
-            doc: "Sets by how many milliseconds a request in a queue counts as later, or, if negative, as earlier.",
-            examples: &["set-priority-offset int(5)"],
-            parse: sample,
             ..ROW
         },
         ActionRow {

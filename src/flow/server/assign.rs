@@ -1,9 +1,10 @@
 //! A server for a request, and a connection to it: balancing, the queue, retries and redispatch
 //! (manual 4.2 "retries", "option redispatch"; 5.2 "maxconn").
 
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::config::compile::ELSEWHERE;
+use crate::flow::http::message::Version;
 use crate::flow::http::options::Reuse;
 use crate::flow::server::{connect, persist};
 use crate::flow::session::Stream;
@@ -36,7 +37,11 @@ pub struct Slot {
 impl Slot {
     /// The server.
     pub fn server(&self) -> Option<&Server> {
-        self.backend().and_then(|b| b.servers.get(self.server))
+        let backend = self.backend()?;
+        match self.server {
+            ELSEWHERE => backend.elsewhere.as_deref(),
+            index => backend.servers.get(index),
+        }
     }
 
     /// The server's proxy.
@@ -52,7 +57,9 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let Some((backend, server)) = self.backend().zip(self.server()) else { return };
-        backend.balancer.left(&backend.servers, self.server);
+        if self.server != ELSEWHERE {
+            backend.balancer.left(&backend.servers, self.server);
+        }
         server.pool.end_use();
         let sessions = &server.status.counters.sessions;
         sessions.leave();
@@ -65,12 +72,14 @@ pub fn fill(backend: &Backend, server: &Server) -> u32 {
     let sessions = &server.status.counters.sessions;
     let mut given = 0;
     while !(server.queue.is_empty() && backend.queue.is_empty()) {
-        let limit = server.status.maxconn.load(Relaxed);
+        let limit = server.limit();
         let limit = if limit == 0 { u32::MAX } else { limit };
         if !server.status.accepts_persistent() || !sessions.enter_below(limit) {
             break;
         }
-        let taken = server.queue.give(server.index)
+        let shared = server.status.is_usable() && !server.queue.comes_before(&backend.queue);
+        let taken = shared && backend.queue.give(server.index)
+            || server.queue.give(server.index)
             || server.status.is_usable() && backend.queue.give(server.index);
         if !taken {
             sessions.leave();
@@ -101,6 +110,11 @@ pub async fn connect(
         let server = slot.server().ok_or(unavailable)?;
         if stream.times.queued.is_none() {
             stream.times.queued = Some(stream.times.elapsed());
+        }
+        if let Some(prefix) = &server.spec.redir
+            && matches!(stream.request.method(), b"GET" | b"HEAD")
+        {
+            return Err(redirect(stream, prefix));
         }
         if !fresh && let Some(socket) = idle(stream, server) {
             count_reuse(backend, server);
@@ -153,6 +167,20 @@ pub async fn connect(
     }
 }
 
+/// `redir`: the client is sent to the server.
+fn redirect(stream: &mut Stream<'_>, prefix: &[u8]) -> Ending {
+    let path = stream.request.path_and_query().unwrap_or_default();
+    let location = [prefix, path].concat();
+    let response = &mut stream.response;
+    response.clear();
+    response.set_status_line(Version::HTTP_11, 302, b"Found");
+    response.add(b"cache-control", b"no-cache");
+    response.add(b"content-length", b"0");
+    response.add(b"location", &location);
+    stream.reply_body.clear();
+    Ending::answered(Who::Local, When::Connect)
+}
+
 /// Another server is tried than the one before.
 fn count_redispatch(stream: &mut Stream<'_>, backend: &Backend, left: usize) {
     if let Some(left) = backend.servers.get(left) {
@@ -166,7 +194,10 @@ fn count_redispatch(stream: &mut Stream<'_>, backend: &Backend, left: usize) {
 /// Whether this retry goes to another server: each so many retries, counted from the last one; a
 /// negative interval counts from the first. `force-persist` stays (manual 4.2 "option redispatch").
 fn redispatches(stream: &Stream<'_>, backend: &Backend, server: &Server, retries: u32) -> bool {
-    if backend.redispatch == 0 || stream.persisted.as_ref().is_some_and(|p| p.force) {
+    if backend.redispatch == 0
+        || server.index == ELSEWHERE
+        || stream.persisted.as_ref().is_some_and(|p| p.force)
+    {
         return false;
     }
     if !server.status.is_up() || server.status.in_maintenance() {
@@ -182,6 +213,9 @@ fn redispatches(stream: &Stream<'_>, backend: &Backend, server: &Server, retries
 
 /// An idle connection that this request may use (manual 4.2 "http-reuse").
 fn idle(stream: &Stream<'_>, server: &Server) -> Option<Socket> {
+    if server.source.as_ref().is_some_and(|s| s.is_of_client()) {
+        return None;
+    }
     let first = stream.session.requests.get() == 0;
     let proven_only = match stream.backend()?.options.reuse {
         Reuse::Never => return None,
@@ -217,11 +251,17 @@ async fn assign(
                 None => continue,
             }
         }
+        if let Some(elsewhere) = &backend.elsewhere {
+            elsewhere.status.counters.sessions.enter();
+            elsewhere.pool.begin_use();
+            let (world, backend) = (stream.world.clone(), stream.backend.unwrap_or_default());
+            return Ok(Slot { world, backend, server: ELSEWHERE });
+        }
         let picked = backend.balancer.pick(&backend.servers, stream, avoid);
         let Some(server) = picked.and_then(|i| backend.servers.get(i)) else {
             return wait_for_any(stream, timer, backend).await;
         };
-        let limit = server.status.maxconn.load(Relaxed);
+        let limit = server.limit();
         let sessions = &server.status.counters.sessions;
         if limit == 0 {
             sessions.enter();
@@ -247,7 +287,7 @@ async fn enter_bound(
     backend: &Backend,
     server: &Server,
 ) -> Result<Option<Slot>, Ending> {
-    let limit = server.status.maxconn.load(Relaxed);
+    let limit = server.limit();
     let counters = &server.status.counters;
     if limit == 0 {
         counters.sessions.enter();
@@ -281,7 +321,7 @@ async fn wait_for_any(
     }
     stream.queue_position.1 = backend.state.counters.queued.get();
     let waiting = Waiting::begin([&backend.state.counters.queued].into_iter());
-    let given = backend.queue.join();
+    let given = backend.queue.join(stream.priority);
     // A slot may have been freed before this request joined.
     for server in &backend.servers {
         fill(backend, server);
@@ -303,7 +343,7 @@ async fn wait_for(
     stream.queue_position.0 = server.status.counters.queued.get();
     let queues = [&server.status.counters.queued, &backend.state.counters.queued];
     let waiting = Waiting::begin(queues.into_iter());
-    let given = server.queue.join();
+    let given = server.queue.join(stream.priority);
     fill(backend, server);
     let slot = wait(stream, timer, backend, given).await;
     drop(waiting);

@@ -10,7 +10,6 @@ use socket2::{Domain, Protocol, SockRef, Type};
 
 use crate::flow::session::Stream;
 use crate::flow::transport::socket::Socket;
-use crate::flow::transport::tuning::SocketTuning;
 use crate::state::server_status::ServerAddress;
 use crate::state::world::Server;
 
@@ -23,8 +22,11 @@ pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket>
     match &*address {
         ServerAddress::Inet(address) => {
             let port = target_port(server, stream, address.port());
-            let address = SocketAddr::new(address.ip(), port);
-            connect_tcp(address, server.tuning.as_deref()).await
+            let mut ip = address.ip();
+            if ip.is_unspecified() {
+                ip = stream.session.destination().and_then(|d| d.ip()).unwrap_or(ip);
+            }
+            connect_tcp(SocketAddr::new(ip, port), server, stream).await
         }
         ServerAddress::Unix(path) => connect_unix(&UnixAddress::from_pathname(path)?),
         ServerAddress::Abstract(name) => connect_unix(&UnixAddress::from_abstract_name(name)?),
@@ -34,11 +36,18 @@ pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket>
 
 /// A TCP connection. To a near server it is there at once, and is found out without waiting for an event;
 /// an error is asked for only when one was told.
-async fn connect_tcp(address: SocketAddr, tuning: Option<&SocketTuning>) -> io::Result<Socket> {
+async fn connect_tcp(
+    address: SocketAddr,
+    server: &Server,
+    stream: &Stream<'_>,
+) -> io::Result<Socket> {
     let kind = Type::STREAM.nonblocking().cloexec();
     let socket = socket2::Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
-    if let Some(tuning) = tuning {
+    if let Some(tuning) = &server.tuning {
         tuning.apply(&SockRef::from(&socket));
+    }
+    if let Some(source) = &server.source {
+        source.bind(&socket, address, stream)?;
     }
     match socket.connect(&address.into()) {
         Err(e) if e.raw_os_error() != Some(Errno::EINPROGRESS as i32) => return Err(e),

@@ -10,6 +10,7 @@ use crate::config::compile::Compiler;
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
 use crate::config::spec::ProxySpec;
+use crate::flow::server::source::SourceSpec;
 use crate::state::server_status::ServerAddress;
 
 /// A `server` line as written.
@@ -63,6 +64,10 @@ pub struct ServerOptionsSpec {
     pub pool_max_conn: Option<i64>,
     /// `pool-purge-delay`
     pub pool_purge_delay: Option<Duration>,
+    /// `source`
+    pub source: Option<SourceSpec>,
+    /// `redir`
+    pub redir: Option<Vec<u8>>,
     /// `cookie`
     pub cookie: Option<String>,
     /// Every option in its order, with its first argument.
@@ -481,7 +486,6 @@ pub const PART: Part = Part {
             default: "the value of maxconn",
             doc: "The limit at low load; it grows to maxconn as the backend fills up.",
             examples: &["minconn 10"],
-            status: Status::Planned,
             parse: |line, server| number(line).map(|n| server.minconn = Some(n)),
             ..SERVER
         },

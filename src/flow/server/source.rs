@@ -1,35 +1,187 @@
 //! How servers are reached (manual 4.2): the address to connect from, sending the server's name,
 //! keep-alive probes, fixed and transparent destinations, many servers from one line.
 
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
+
+use nix::sys::socket::sockopt::IpBindAddressNoPort;
+use socket2::Socket;
+
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
-use crate::config::args::{Line, Parsed};
+use crate::config::args::{Line, Parsed, parse_lenient};
 use crate::config::section::Sections;
 use crate::flow::listener::limits::integer;
+use crate::flow::session::Stream;
+
+/// `source` as written: the address to connect from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SourceSpec {
+    /// The address; unspecified when the system is to choose.
+    address: IpAddr,
+    /// The ports to choose from; 0 when the system is to choose.
+    ports: (u16, u16),
+    /// `usesrc`: the address that servers see, without it being ours.
+    seen: Seen,
+    /// `interface`
+    interface: Option<Vec<u8>>,
+}
+
+/// What servers see of a connection (`usesrc`).
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    /// Our own address.
+    Own,
+    /// This one.
+    Fixed(SocketAddr),
+    /// `client`: the client's address and port.
+    Client,
+    /// `clientip`: the client's address.
+    ClientIp,
+    /// `hdr_ip(name,occurrence)`: the address in a request header.
+    Header(Vec<u8>, i64),
+}
+
+/// Moves through the ports of ranges.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(0);
+
+impl SourceSpec {
+    /// Whether connections look as if they came from a client: they serve no other one.
+    pub fn is_of_client(&self) -> bool {
+        matches!(self.seen, Seen::Client | Seen::ClientIp | Seen::Header(..))
+    }
+
+    /// Has a socket that is about to connect come from here.
+    ///
+    /// # Errors
+    /// The system's: the address is not ours, or no port is free.
+    pub fn bind(&self, socket: &Socket, to: SocketAddr, stream: &Stream<'_>) -> io::Result<()> {
+        if let Some(interface) = &self.interface {
+            socket.bind_device(Some(interface))?;
+        }
+        if let Some(seen) = self.seen_address(stream) {
+            socket.set_reuse_address(true)?;
+            if seen.is_ipv4() {
+                socket.set_ip_transparent_v4(true)?;
+            }
+            return socket.bind(&seen.into());
+        }
+        if self.address.is_unspecified() && self.ports == (0, 0) {
+            return Ok(());
+        }
+        let own = match (self.address, to) {
+            // The unspecified address is of every family.
+            (ip, SocketAddr::V6(_)) if ip.is_unspecified() => Ipv6Addr::UNSPECIFIED.into(),
+            (ip, _) => ip,
+        };
+        socket.set_reuse_address(true)?;
+        let (low, high) = self.ports;
+        if low == 0 {
+            nix::sys::socket::setsockopt(socket, IpBindAddressNoPort, &true)?;
+            return socket.bind(&SocketAddr::new(own, 0).into());
+        }
+        let count = u32::from(high - low) + 1;
+        let mut last = io::ErrorKind::AddrInUse.into();
+        for _ in 0..count {
+            let step = u32::from(NEXT_PORT.fetch_add(1, Relaxed)) % count;
+            let port = low + u16::try_from(step).unwrap_or(0);
+            match socket.bind(&SocketAddr::new(own, port).into()) {
+                Ok(()) => return Ok(()),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    fn seen_address(&self, stream: &Stream<'_>) -> Option<SocketAddr> {
+        let source = stream.session.source();
+        match &self.seen {
+            Seen::Own => None,
+            Seen::Fixed(address) => Some(*address),
+            Seen::Client => Some(SocketAddr::new(source.ip()?, source.port()?)),
+            Seen::ClientIp => Some(SocketAddr::new(source.ip()?, 0)),
+            Seen::Header(name, occurrence) => {
+                let values: Vec<_> = stream.request.elements(name).collect();
+                let last = i64::try_from(values.len()).ok()?;
+                let at = if *occurrence < 0 { last + occurrence } else { occurrence - 1 };
+                let value = values.get(usize::try_from(at).ok()?)?;
+                let ip: IpAddr = std::str::from_utf8(value).ok()?.parse().ok()?;
+                Some(SocketAddr::new(ip, 0))
+            }
+        }
+    }
+
+    /// The address word, its name resolved.
+    pub fn of_address(
+        word: &str,
+        resolve: impl FnOnce(&str) -> Option<IpAddr>,
+    ) -> Result<SourceSpec, String> {
+        let (address, ports) = match AddressSpec::parse(word)? {
+            AddressSpec::Inet { host, ports } => {
+                let address = match &host {
+                    HostSpec::Literal(ip) => *ip,
+                    HostSpec::Name(name, _) => resolve(name)
+                        .ok_or_else(|| format!("invalid address: '{name}' in '{word}'"))?,
+                };
+                let ports = match ports {
+                    PortsSpec::Range(low, high) => (low, high),
+                    PortsSpec::None | PortsSpec::Offset(_) => (0, 0),
+                };
+                (address, ports)
+            }
+            _ => (Ipv4Addr::UNSPECIFIED.into(), (0, 0)),
+        };
+        Ok(SourceSpec { address, ports, seen: Seen::Own, interface: None })
+    }
+
+    /// The word after `usesrc`.
+    pub fn use_source(&mut self, word: &str) -> Result<(), String> {
+        self.seen = match word {
+            "client" => Seen::Client,
+            "clientip" => Seen::ClientIp,
+            _ => match word.strip_prefix("hdr_ip(").and_then(|rest| rest.strip_suffix(')')) {
+                Some(inner) => {
+                    let (name, occurrence) = inner.split_once(',').unwrap_or((inner, "-1"));
+                    let occurrence = parse_lenient(occurrence.trim().as_bytes());
+                    Seen::Header(name.trim().to_ascii_lowercase().into_bytes(), occurrence)
+                }
+                None => {
+                    let other = SourceSpec::of_address(word, |_| None)?;
+                    Seen::Fixed(SocketAddr::new(other.address, other.ports.0))
+                }
+            },
+        };
+        Ok(())
+    }
+
+    /// The word after `interface`.
+    pub fn through(&mut self, interface: &str) {
+        self.interface = Some(interface.as_bytes().to_vec());
+    }
+}
 
 fn source(line: &mut Line<'_>) -> Parsed {
     const USAGE: &str =
         "'source' expects <addr>[:<port>], and optionally 'usesrc' <addr>, and 'interface' <name>.";
     let word = line.required(USAGE)?.str().into_owned();
-    let fails = |e: String| format!("'source {word}' : {e}");
-    match AddressSpec::parse(&word) {
-        Err(e) => return Err(line.alert(fails(e))),
-        Ok(AddressSpec::Inet { host: HostSpec::Name(name, _), .. })
-            if line.outside.resolve(&name).is_err() =>
-        {
-            return Err(line.alert(fails(format!("invalid address: '{name}' in '{word}'"))));
-        }
-        Ok(_) => {}
-    }
+    let outside = &mut line.outside;
+    let read = SourceSpec::of_address(&word, |name| outside.resolve(name).ok()?.first().copied());
+    let mut source = read.map_err(|e| line.alert(format!("'source {word}' : {e}")))?;
     while let Some(option) = line.word() {
         match &*option.str() {
             "usesrc" => {
-                line.required(
+                let word = line.required(
                     "'usesrc' expects <addr>[:<port>], 'client', or 'clientip' as argument.",
                 )?;
+                let word = word.str().into_owned();
+                source
+                    .use_source(&word)
+                    .map_err(|e| line.alert(format!("'usesrc {word}' : {e}")))?;
             }
             "interface" => {
-                line.required("'source' : missing interface name.")?;
+                let name = line.required("'source' : missing interface name.")?;
+                source.through(&name.str());
             }
             _ => {
                 return Err(line
@@ -37,6 +189,7 @@ fn source(line: &mut Line<'_>) -> Parsed {
             }
         }
     }
+    line.proxy().source = Some(source);
     Ok(())
 }
 
@@ -72,6 +225,7 @@ fn dispatch(line: &mut Line<'_>) -> Parsed {
         }
         Ok(_) => {}
     }
+    line.proxy().dispatch = AddressSpec::parse(&word).ok();
     line.end()
 }
 
@@ -81,7 +235,8 @@ fn transparent(line: &mut Line<'_>) -> Parsed {
 }
 
 fn http_send_name_header(line: &mut Line<'_>) -> Parsed {
-    line.required("'http-send-name-header' requires a header string.")?;
+    let name = line.required("'http-send-name-header' requires a header string.")?;
+    line.proxy().http.send_name_header = Some(name.bytes().to_ascii_lowercase().into());
     Ok(())
 }
 
@@ -163,6 +318,7 @@ pub const PART: Part = Part {
             args: "<address>:<port>",
             doc: "Where requests go when there are no servers.",
             examples: &["dispatch 127.0.0.1:8080"],
+            status: Status::Works,
             parse: dispatch,
             ..BACKEND
         },
@@ -172,6 +328,7 @@ pub const PART: Part = Part {
             args: "[<header>]",
             doc: "Adds a header with the chosen server's name to requests.",
             examples: &["http-send-name-header X-Server"],
+            status: Status::Works,
             parse: http_send_name_header,
             ..BACKEND
         },
@@ -228,6 +385,7 @@ pub const PART: Part = Part {
             args: "<addr>[:<port>] [usesrc { <addr2>[:<port2>] | client | clientip | hdr_ip(<hdr>[,<occ>]) }] [interface <name>]",
             doc: "The address that servers are connected from; `usesrc` takes the client's address or one from a header, where the kernel allows it, and `interface` binds to a network interface.",
             examples: &["source 127.0.0.1"],
+            status: Status::Works,
             parse: source,
             ..BACKEND
         },
@@ -235,7 +393,7 @@ pub const PART: Part = Part {
             name: "transparent",
             doc: "As option transparent.",
             examples: &["transparent"],
-            status: Status::Planned,
+            status: Status::Works,
             parse: transparent,
             ..BACKEND
         },

@@ -10,6 +10,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 use crate::config::spec::ServerSpec;
 use crate::flow::server::options::{argument, mistake};
+use crate::flow::server::source::SourceSpec;
 use crate::sample::expr::Expr;
 
 fn refuse(line: &OptionLine<'_, '_>, message: impl AsRef<str>) -> Diagnostic {
@@ -112,8 +113,9 @@ fn v2_options(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     Ok(())
 }
 
-fn redir(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    word(line, "<prefix>").map(drop)
+fn redir(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    server.redir = Some(word(line, "<prefix>")?.into_bytes());
+    Ok(())
 }
 
 fn resolve_net(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
@@ -168,27 +170,35 @@ fn socks4(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     }
 }
 
-fn source(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+fn source(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let Some(text) = line.word() else {
         return Err(mistake(
             line,
             "'source' expects <addr>[:<port>[-<port>]], and optionally 'usesrc' <addr>, and 'interface' <name> as argument",
         ));
     };
-    AddressSpec::parse(&text.str()).map_err(|e| refuse(line, format!("'source {text}' : {e}")))?;
+    let outside = &mut line.outside;
+    let read =
+        SourceSpec::of_address(&text.str(), |name| outside.resolve(name).ok()?.first().copied());
+    let mut source = read.map_err(|e| refuse(line, format!("'source {text}' : {e}")))?;
     loop {
         if line.accept("usesrc") {
-            if line.word().is_none() {
+            let Some(word) = line.word() else {
                 let place = line.last_place();
                 let text = "'usesrc' expects <addr>[:<port>], 'client', 'clientip', or 'hdr_ip(name,#)' as argument.";
                 return Err(Diagnostic::alert(Some(&place), text));
-            }
+            };
+            source
+                .use_source(&word.str())
+                .map_err(|e| refuse(line, format!("'usesrc {word}' : {e}")))?;
         } else if line.accept("interface") {
-            if line.word().is_none() {
+            let Some(word) = line.word() else {
                 let place = line.last_place();
                 return Err(Diagnostic::alert(Some(&place), "'server' : missing interface name."));
-            }
+            };
+            source.through(&word.str());
         } else {
+            server.source = Some(source);
             return Ok(());
         }
     }
@@ -546,6 +556,7 @@ pub const PART: Part = Part {
             args: "<prefix>",
             doc: "Answers GET and HEAD requests with a redirection to this prefix and their path.",
             examples: &["redir http://127.0.0.1"],
+            status: Status::Works,
             parse: redir,
             ..ServerOption::NEW
         },
@@ -627,6 +638,7 @@ pub const PART: Part = Part {
             args: "<address>[:<port>[-<port>]] [usesrc ...] [interface <name>]",
             doc: "The address to connect from.",
             examples: &["source 127.0.0.1"],
+            status: Status::Works,
             parse: source,
             ..ServerOption::NEW
         },

@@ -182,6 +182,7 @@ fn release(stream: &Stream<'_>, link: Link, keep: bool) {
     }
     if let Some(server) = slot.server()
         && server.status.accepts_persistent()
+        && !server.source.as_ref().is_some_and(|s| s.is_of_client())
     {
         server.pool.put(stream.session.thread.index, socket, reused, server.pool_max);
     }
@@ -205,6 +206,12 @@ async fn exchange(
     let mut head = std::mem::take(&mut stream.reply_body);
     head.clear();
     let connection = request_connection(stream, keep_server);
+    let backend = stream.backend.and_then(|b| world.proxies.get(b));
+    if let Some(name) = backend.and_then(|p| p.options.send_name_header.as_deref())
+        && let Some(server) = link.slot.server().filter(|_| stream.server.is_some())
+    {
+        stream.request.set(name, server.name.as_bytes());
+    }
     write::request(&stream.request, connection, &mut head);
     let mut decoder = Decoder::new(stream.framing.body);
     let sent = Cell::new(u64::from(stream.framing.body == Body::Chunked));

@@ -33,6 +33,7 @@ use crate::flow::listener::proxy_protocol::Proxied;
 use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
+use crate::flow::rules::priority::Priority;
 use crate::flow::rules::track::Trackers;
 use crate::flow::server::persist::Persisted;
 use crate::flow::threads::{Shared, Thread};
@@ -482,6 +483,8 @@ pub struct Stream<'s> {
     pub log_level: LogLevel,
     /// What persistence and captured cookies found, `None` where neither is configured.
     pub persisted: Option<Box<Persisted>>,
+    /// Where it stands among those that wait for a server.
+    pub priority: Priority,
     /// Whether the log line was written already (`option logasap`).
     pub logged: Cell<bool>,
 }
@@ -531,6 +534,7 @@ impl<'s> Stream<'s> {
             unique_id: RefCell::default(),
             log_level: LogLevel::Usual,
             persisted: None,
+            priority: Priority::default(),
             logged: Cell::new(false),
         }
     }

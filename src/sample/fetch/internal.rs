@@ -177,22 +177,6 @@ pub const PART: Part = Part {
             ..Fetch::NEW
         },
         Fetch {
-            name: "prio_class",
-            gives: Type::Int,
-            valid: valid::INTERNAL,
-            doc: "The stream's priority class in the queue.",
-            examples: &["prio_class"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "prio_offset",
-            gives: Type::Int,
-            valid: valid::INTERNAL,
-            doc: "The stream's priority offset in the queue, in milliseconds.",
-            examples: &["prio_offset"],
-            ..Fetch::NEW
-        },
-        Fetch {
             name: "proc",
             gives: Type::Int,
             valid: valid::ANYWHERE,
