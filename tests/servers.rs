@@ -224,3 +224,133 @@ fn a_hash_may_not_overload_a_server() -> Result<()> {
     assert_eq!(spread(" hash-balance-factor 110\n")?, ["2", "4"]);
     Ok(())
 }
+
+/// Two servers that tell their name and how many connections they have accepted.
+fn two() -> Result<[Web; 2]> {
+    Ok([Web::start("s1")?, Web::start("s2")?])
+}
+
+fn start_two(webs: &[Web; 2], lines: &str) -> Result<Proxy> {
+    let config = format!("listen fe\n bind {{fe}}\n{lines} server s1 {{s1}}\n server s2 {{s2}}\n");
+    http_with_cli(&config).name("s1", webs[0].address()).name("s2", webs[1].address()).start()
+}
+
+/// The servers that answer four requests on one connection.
+fn four(proxy: &Proxy) -> Result<Vec<String>> {
+    let mut client = proxy.connect("fe")?;
+    (0..4).map(|_| Ok(client.get("/", "")?.text())).collect()
+}
+
+#[test]
+fn a_client_keeps_its_own_connections_with_reuse_never() -> Result<()> {
+    let webs = two()?;
+    let proxy = start_two(&webs, " http-reuse never\n")?;
+    assert_eq!(four(&proxy)?, ["s1", "s2", "s1", "s2"]);
+    assert_eq!((webs[0].connections(), webs[1].connections()), (1, 1));
+    // Nobody else gets them.
+    assert_eq!(four(&proxy)?, ["s1", "s2", "s1", "s2"]);
+    assert_eq!((webs[0].connections(), webs[1].connections()), (2, 2));
+    let webs = two()?;
+    let proxy = start_two(&webs, " http-reuse never\n max-session-srv-conns 1\n")?;
+    four(&proxy)?;
+    assert_eq!((webs[0].connections(), webs[1].connections()), (1, 2));
+    Ok(())
+}
+
+#[test]
+fn the_last_server_is_preferred() -> Result<()> {
+    let webs = two()?;
+    let proxy = start_two(&webs, " http-reuse never\n option prefer-last-server\n")?;
+    assert_eq!(four(&proxy)?, ["s1"; 4]);
+    assert_eq!(four(&proxy)?, ["s2"; 4]);
+    let mut client = proxy.connect("fe")?;
+    assert_eq!(client.get("/", "")?.text(), "s1");
+    proxy.cli("set server fe/s1 state maint")?;
+    assert_eq!(client.get("/", "")?.text(), "s2");
+    Ok(())
+}
+
+#[test]
+fn a_long_queue_ends_the_preference() -> Result<()> {
+    let start = |line: &str, servers: &[Server; 2]| -> Result<(Proxy, Vec<Connection>)> {
+        let config = format!(
+            "frontend fe\n bind {{fe}}\n default_backend be\nbackend be\n http-reuse never\n option prefer-last-server\n{line} server s1 {{s1}} maxconn 1 cookie one\n server s2 {{s2}} cookie two\n cookie C\n"
+        );
+        let proxy = http_with_cli(&config);
+        let proxy = proxy.name("s1", servers[0].address()).name("s2", servers[1].address());
+        let proxy = proxy.start()?;
+        let mut client = proxy.connect("fe")?;
+        client.send(GET)?;
+        let mut link = servers[0].accept()?;
+        link.request()?;
+        link.send(OK)?;
+        client.response()?;
+        // The server is full now, and somebody waits for it.
+        let mut all = vec![client];
+        for _ in 0..2 {
+            let mut other = proxy.connect("fe")?;
+            other.send("GET / HTTP/1.1\r\nHost: h\r\nCookie: C=one\r\n\r\n")?;
+            all.push(other);
+        }
+        proxy.wait_for_stat("be", "s1", "qcur", "1")?;
+        all.push(link);
+        Ok((proxy, all))
+    };
+    let servers = [Server::listen()?, Server::listen()?];
+    let (proxy, mut all) = start("", &servers)?;
+    all[0].send(GET)?;
+    proxy.wait_for_stat("be", "s1", "qcur", "2")?;
+    let servers = [Server::listen()?, Server::listen()?];
+    let (proxy, mut all) = start(" max-keep-alive-queue 1\n", &servers)?;
+    all[0].send(GET)?;
+    servers[1].accept()?.request()?;
+    proxy.wait_for_stat("be", "s1", "qcur", "1")?;
+    Ok(())
+}
+
+#[test]
+fn a_connection_that_is_authenticated_belongs_to_its_client() -> Result<()> {
+    let web = Web::answering(|request| {
+        let known = request.header("authorization").is_some();
+        let head = match known {
+            true => "200 OK\r\nX: y",
+            false => "401 Unauthorized\r\nWWW-Authenticate: NTLM",
+        };
+        format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes()
+    })?;
+    let config = "listen fe\n bind {fe}\n http-reuse always\n server s1 {s1}\n";
+    let proxy = http(config).name("s1", web.address()).start()?;
+    let mut first = proxy.connect("fe")?;
+    assert_eq!(first.get("/", "")?.status(), 401);
+    assert_eq!(first.get("/", "Authorization: NTLM x\r\n")?.status(), 200);
+    assert_eq!(web.connections(), 1);
+    assert_eq!(proxy.connect("fe")?.get("/", "Authorization: x\r\n")?.status(), 200);
+    assert_eq!(web.connections(), 2);
+    Ok(())
+}
+
+#[test]
+fn idle_connections_are_reused_as_told() -> Result<()> {
+    // Connections after: two requests of one client, one of a second client, two of a third.
+    let cases = [
+        ("never", [1, 2, 3]),
+        ("safe", [1, 2, 3]),
+        ("aggressive", [1, 1, 1]),
+        ("always", [1, 1, 1]),
+    ];
+    for (mode, expected) in cases {
+        let web = Web::start("w")?;
+        let config = format!("listen fe\n bind {{fe}}\n http-reuse {mode}\n server s1 {{s1}}\n");
+        let proxy = http(&config).name("s1", web.address()).start()?;
+        let mut found = Vec::new();
+        for requests in [2, 1, 2] {
+            let mut client = proxy.connect("fe")?;
+            for _ in 0..requests {
+                client.get("/", "")?;
+            }
+            found.push(web.connections());
+        }
+        assert_eq!(found, expected, "{mode}");
+    }
+    Ok(())
+}

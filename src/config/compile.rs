@@ -406,6 +406,7 @@ impl Compiler<'_> {
             persistence: spec.persistence.compile(spec, acls, self),
             elsewhere: elsewhere(spec).map(|e| Box::new(self.server(ELSEWHERE, 0, spec, &e, None))),
             balancer,
+            chosen_by_hash: !PICKED_FREELY.contains(&algorithm.name),
             algorithm: algorithm.name,
             redispatch: spec.http.redispatch.unwrap_or(0),
             check,
@@ -476,6 +477,9 @@ impl ServerSpec {
         status
     }
 }
+
+/// Algorithms that do not hash.
+const PICKED_FREELY: &[&str] = &["roundrobin", "static-rr", "leastconn", "first", "random"];
 
 /// The index of what is no server but a mere destination.
 pub const ELSEWHERE: usize = usize::MAX;

@@ -127,6 +127,7 @@ pub const PART: Part = Part {
             name: "option prefer-last-server",
             doc: "Keeps a client on the server of its last request where that is possible.",
             examples: &["option prefer-last-server"],
+            status: Status::Works,
             ..BACK
         },
         Keyword {

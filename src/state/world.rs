@@ -170,6 +170,8 @@ pub struct Backend {
     pub persistence: Option<Box<Persistence>>,
     /// Chooses among the usable servers.
     pub balancer: Box<dyn Balancer>,
+    /// Whether a hash of the request chooses, which `prefer-last-server` does not overrule.
+    pub chosen_by_hash: bool,
     /// `balance`, as the statistics name it.
     pub algorithm: &'static str,
     /// `dispatch`, `transparent`: where requests go that are bound to no server, without balancing.

@@ -83,6 +83,10 @@ pub struct HttpOptions {
     pub accept_invalid_response: bool,
     /// `option prefer-last-server`
     pub prefer_last_server: bool,
+    /// `max-keep-alive-queue`; `None` for no limit.
+    pub max_keep_alive_queue: Option<u32>,
+    /// `max-session-srv-conns`
+    pub own_links: usize,
     /// `option persist`
     pub persist: bool,
     /// `option splice-request` or `-auto`
@@ -125,6 +129,8 @@ impl HttpOptions {
             accept_invalid_request: on("accept-invalid-http-request"),
             accept_invalid_response: on("accept-invalid-http-response"),
             prefer_last_server: on("prefer-last-server"),
+            max_keep_alive_queue: http.max_keep_alive_queue,
+            own_links: http.own_links.unwrap_or(5),
             persist: on("persist"),
             splice_request: auto || on("splice-request"),
             splice_response: auto || on("splice-response"),
@@ -148,6 +154,10 @@ pub struct HttpSpec {
     pub forward_for: Option<ForwardFor>,
     /// `option originalto`
     pub original_to: Option<ForwardFor>,
+    /// `max-keep-alive-queue`; `None` for no limit.
+    pub max_keep_alive_queue: Option<u32>,
+    /// `max-session-srv-conns`
+    pub own_links: Option<usize>,
     /// `http-send-name-header`: the header, in lower case.
     pub send_name_header: Option<Box<[u8]>>,
     /// `option redispatch`: every so many retries; negative counts from the end.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::compile::ELSEWHERE;
 use crate::flow::http::message::Version;
 use crate::flow::http::options::Reuse;
-use crate::flow::server::{connect, persist};
+use crate::flow::server::{connect, own_links, persist};
 use crate::flow::session::Stream;
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{When, Who};
@@ -213,8 +213,8 @@ fn redispatches(stream: &Stream<'_>, backend: &Backend, server: &Server, retries
 
 /// An idle connection that this request may use (manual 4.2 "http-reuse").
 fn idle(stream: &Stream<'_>, server: &Server) -> Option<Socket> {
-    if server.source.as_ref().is_some_and(|s| s.is_of_client()) {
-        return None;
+    if own_links::is_own(stream, server) {
+        return stream.session.own_links.take(server);
     }
     let first = stream.session.requests.get() == 0;
     let proven_only = match stream.backend()?.options.reuse {
@@ -257,7 +257,11 @@ async fn assign(
             let (world, backend) = (stream.world.clone(), stream.backend.unwrap_or_default());
             return Ok(Slot { world, backend, server: ELSEWHERE });
         }
-        let picked = backend.balancer.pick(&backend.servers, stream, avoid);
+        let preferred = match avoid {
+            None => stream.backend().and_then(|p| own_links::preferred(stream, p, backend)),
+            Some(_) => None,
+        };
+        let picked = preferred.or_else(|| backend.balancer.pick(&backend.servers, stream, avoid));
         let Some(server) = picked.and_then(|i| backend.servers.get(i)) else {
             return wait_for_any(stream, timer, backend).await;
         };

@@ -4,6 +4,7 @@ pub mod assign;
 pub mod connect;
 pub mod cookie;
 pub mod options;
+pub mod own_links;
 pub mod persist;
 pub mod pool;
 pub mod queue;

@@ -241,11 +241,14 @@ fn http_send_name_header(line: &mut Line<'_>) -> Parsed {
 }
 
 fn max_keep_alive_queue(line: &mut Line<'_>) -> Parsed {
-    integer(line, "expects an integer value (or -1 to disable)")
+    let limit = line.peek().map_or(0, |word| parse_lenient(word.bytes()));
+    integer(line, "expects an integer value (or -1 to disable)")?;
+    line.proxy().http.max_keep_alive_queue = u32::try_from(limit).ok();
+    Ok(())
 }
 
 fn max_session_srv_conns(line: &mut Line<'_>) -> Parsed {
-    if line.word().is_none() {
+    let Some(word) = line.word() else {
         let place = line.last_place();
         return Err(crate::config::diagnostic::Diagnostic::alert(
             Some(&place),
@@ -253,7 +256,9 @@ fn max_session_srv_conns(line: &mut Line<'_>) -> Parsed {
                 "parsine [{place}] : 'max-session-srv-conns' expects a number. Got no argument"
             ),
         ));
-    }
+    };
+    let most = parse_lenient(word.bytes());
+    line.proxy().http.own_links = usize::try_from(most).ok();
     Ok(())
 }
 
@@ -347,6 +352,7 @@ pub const PART: Part = Part {
             default: "-1, which is no limit",
             doc: "Queue length above which a client's last server is not kept.",
             examples: &["max-keep-alive-queue 10"],
+            status: Status::Works,
             parse: max_keep_alive_queue,
             ..BACKEND
         },
@@ -357,6 +363,7 @@ pub const PART: Part = Part {
             default: "5",
             doc: "Server connections a client connection may hold idle.",
             examples: &["max-session-srv-conns 5"],
+            status: Status::Works,
             parse: max_session_srv_conns,
             ..BACKEND
         },

@@ -20,6 +20,7 @@ use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::assign::{self, Link};
+use crate::flow::server::own_links;
 use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
@@ -182,8 +183,15 @@ fn release(stream: &Stream<'_>, link: Link, keep: bool) {
     }
     if let Some(server) = slot.server()
         && server.status.accepts_persistent()
-        && !server.source.as_ref().is_some_and(|s| s.is_of_client())
     {
+        own_links::note_authentication(stream);
+        if own_links::is_own(stream, server) {
+            let most = stream.frontend().map_or(0, |p| p.options.own_links);
+            if stream.framing.keep_alive {
+                stream.session.own_links.put(server, socket, most);
+            }
+            return;
+        }
         server.pool.put(stream.session.thread.index, socket, reused, server.pool_max);
     }
 }

@@ -35,6 +35,7 @@ use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
 use crate::flow::rules::priority::Priority;
 use crate::flow::rules::track::Trackers;
+use crate::flow::server::own_links::OwnLinks;
 use crate::flow::server::persist::Persisted;
 use crate::flow::threads::{Shared, Thread};
 use crate::flow::transport::buffer::Buffer;
@@ -166,6 +167,8 @@ pub struct Session {
     pub number: u64,
     /// Requests so far.
     pub requests: Cell<u32>,
+    /// Idle connections to servers that no other client may use.
+    pub own_links: OwnLinks,
     /// What `tcp-request connection` and `session` rules track.
     pub tracked: Trackers,
     /// What rules keep.
@@ -226,6 +229,7 @@ impl Session {
             handshake: Duration::ZERO,
             proxied: None,
             requests: Cell::new(0),
+            own_links: OwnLinks::default(),
             frontend,
             destination: RefCell::default(),
             tracked: Trackers::default(),
@@ -660,6 +664,7 @@ pub(crate) mod tests {
             handshake: Duration::ZERO,
             number: 1,
             requests: Cell::new(0),
+            own_links: OwnLinks::default(),
             admission: None,
             frontend: Arc::default(),
             place: Cell::new((0, 0)),
