@@ -280,3 +280,51 @@ fn mistakes_are_told_in_haproxys_words() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn every_map_converter_gives_its_kind_of_value() -> Result<()> {
+    let methods = [
+        ("str", "path"),
+        ("beg", "path"),
+        ("end", "path"),
+        ("sub", "path"),
+        ("dir", "path"),
+        ("dom", "path"),
+        ("reg", "path"),
+        ("int", "path,length"),
+        ("ip", "src"),
+    ];
+    let keys = |method: &str| match method {
+        "int" => "4",
+        "ip" => "127.0.0.0/8",
+        "reg" => "^/key$",
+        "dir" | "dom" => "key",
+        _ => "/key",
+    };
+    let mut rules = String::new();
+    for (method, expression) in methods {
+        for (output, default) in [("", "none"), ("_int", "0"), ("_ip", "::")] {
+            let map = format!("map_{method}{output}");
+            rules += &format!(
+                " http-request return status 200 content-type text/plain lf-string \"%[{expression},{map}({{dir}}/{map},{default})] %[{expression},{map}({{dir}}/empty,{default})]\" if {{ req.hdr(map) -- {map} }}\n"
+            );
+        }
+    }
+    let config = format!("{HTTP}frontend fe\n bind {{fe}}\n{rules}");
+    let mut builder = proxy(&config).file("empty", "")?;
+    for (method, _) in methods {
+        for (output, value) in [("", "seven"), ("_int", "7"), ("_ip", "10.0.0.7")] {
+            let content = format!("{} {value}\n", keys(method));
+            builder = builder.file(&format!("map_{method}{output}"), content)?;
+        }
+    }
+    let proxy = builder.start()?;
+    for (method, _) in methods {
+        for (output, expected) in [("", "seven none"), ("_int", "7 0"), ("_ip", "10.0.0.7 ::")] {
+            let header = format!("Map: map_{method}{output}\r\n");
+            let answer = proxy.connect("fe")?.get("/key", &header)?;
+            assert_eq!(answer.text(), expected, "map_{method}{output}");
+        }
+    }
+    Ok(())
+}
