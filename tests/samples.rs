@@ -104,6 +104,8 @@ const CASES: &[Case] = &[
             ("str(be),nbsrv", "1"),
             ("str(nowhere),nbsrv", ""),
             ("str(f1_f2),word(5,_),length", "0"),
+            ("str(f1_f2_f3),field(2,_,-1)", "f2_f3"),
+            ("str(a%00b),url_dec,bytes(0,3),length", "3"),
             ("bin(e282acff),json(utf8s)", "\\u20ac"),
             ("ipv6(::ffff:1.2.3.4),ipmask(8)", "1.0.0.0"),
             ("ipv6(::1.2.3.4)", "::1.2.3.4"),

@@ -11,7 +11,7 @@ use haproxy_compat::binaries::{ours, reference};
 use haproxy_compat::harness::{Message, Proxy, Web};
 
 /// Configurations, each with so many proxies, each asked so many times.
-const ROUNDS: u64 = 4;
+const ROUNDS: u64 = 6;
 const PROXIES: usize = 12;
 const REQUESTS: usize = 6;
 

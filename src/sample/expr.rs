@@ -142,7 +142,11 @@ impl Expr {
     pub fn eval<'a>(&'a self, context: &SampleContext<'a>) -> Option<Value<'a>> {
         let mut value = (self.fetch.run)(context, &self.args)?;
         for (converter, args) in &self.converters {
-            value = (converter.run)(value.cast(converter.takes)?, context, args)?;
+            // Text is bytes as it is, and stays text where a converter leaves its type alone: a NUL in it
+            // ends it only when bytes become text.
+            let as_it_is = converter.takes == Type::Bin && value.kind() == Type::Str;
+            let taken = if as_it_is { value } else { value.cast(converter.takes)? };
+            value = (converter.run)(taken, context, args)?;
         }
         Some(value)
     }

@@ -30,14 +30,16 @@ fn text(bytes: impl Into<Vec<u8>>) -> Option<Value<'static>> {
 }
 
 fn bytes<'a>(value: Value<'a>, args: &Arguments) -> Option<Value<'a>> {
+    let is_text = matches!(value, Value::Str(_));
     let bytes = into_bytes(value)?;
+    let of_kind = if is_text { Value::Str } else { Value::Bin };
     // A negative offset is beyond any end, and a negative length no limit.
     let Some(offset) = usize::try_from(args.int(0)?).ok().filter(|at| *at < bytes.len()) else {
-        return Some(Value::Bin(Cow::Borrowed(b"")));
+        return Some(of_kind(Cow::Borrowed(b"")));
     };
     let length = args.int(1).and_then(|n| usize::try_from(n).ok()).unwrap_or(bytes.len());
     let end = offset.saturating_add(length).min(bytes.len());
-    Some(Value::Bin(cut(bytes, offset, end)))
+    Some(of_kind(cut(bytes, offset, end)))
 }
 
 fn cut_crlf(value: Value<'_>) -> Option<Value<'_>> {
@@ -78,7 +80,8 @@ fn piece<'a>(value: Value<'a>, args: &Arguments, words: bool) -> Option<Value<'a
     let bytes = into_bytes(value)?;
     let list = pieces(&bytes, args.str(1)?, words);
     let index = args.int(0)?;
-    let count = usize::try_from(args.int(2).unwrap_or(1)).ok()?;
+    // As 0, a negative count takes all.
+    let count = usize::try_from(args.int(2).unwrap_or(1)).unwrap_or(0);
     let steps = usize::try_from(index.unsigned_abs()).ok()?.checked_sub(1)?;
     let (from, to) = if index > 0 {
         let first = list.get(steps)?;

@@ -3,14 +3,26 @@
 use crate::catalog::{AclKeyword, Fetch, Part, Status};
 use crate::flow::http::message::Message;
 use crate::flow::http::unique_id;
+use crate::flow::phase::Phase;
 use crate::sample::fetch::header;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
 use crate::sample::{ArgType, SampleContext};
 
+/// Methods that HAProxy knows by number.
+const KNOWN: [&[u8]; 8] =
+    [b"OPTIONS", b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"TRACE", b"CONNECT"];
+
+/// A method that is known stays what the client sent, whatever `set-method` says; of another one the
+/// present text is taken, while there is one.
 fn method<'a>(context: &SampleContext<'a>) -> Option<Value<'a>> {
-    let message = context.stream.map(|s| &s.request).filter(|m| !m.is_empty())?;
-    Some(Value::Method(message.method().into()))
+    let stream = context.stream.filter(|s| !s.request.is_empty())?;
+    let sent = stream.request_line.split(|b| *b == b' ').next().unwrap_or_default();
+    if KNOWN.contains(&sent) {
+        return Some(Value::Method(sent.into()));
+    }
+    let here = context.phase < Phase::ResponseContent;
+    here.then(|| Value::Method(stream.request.method().into()))
 }
 
 /// `1.1`
