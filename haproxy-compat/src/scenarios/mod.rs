@@ -8,6 +8,7 @@ mod errors;
 mod http1;
 mod lists;
 mod logs;
+mod redirects;
 mod retries;
 mod samples;
 mod stats;
@@ -17,12 +18,13 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 11] = [
+    let families: [&[Scenario]; 12] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
         tcp::SCENARIOS,
         balance::SCENARIOS,
         cookies::SCENARIOS,
+        redirects::SCENARIOS,
         retries::SCENARIOS,
         logs::SCENARIOS,
         stats::SCENARIOS,

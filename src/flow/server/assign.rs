@@ -178,6 +178,8 @@ fn redirect(stream: &mut Stream<'_>, prefix: &[u8]) -> Ending {
     response.add(b"content-length", b"0");
     response.add(b"location", &location);
     stream.reply_body.clear();
+    // Counted with its `connection: close`.
+    stream.bytes_out += 15;
     Ending::answered(Who::Local, When::Connect)
 }
 
