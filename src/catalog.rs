@@ -372,6 +372,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::server::cookie::PART,
     &crate::flow::server::options::PART,
     &crate::flow::server::persist::PART,
+    &crate::flow::server::retry::PART,
     &crate::flow::server::source::PART,
     &crate::flow::server::transport::PART,
     &crate::flow::response::error_page::PART,

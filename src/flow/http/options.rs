@@ -6,6 +6,7 @@ use crate::config::args::{Inversion, Line, Parsed};
 use crate::config::diagnostic::{Diagnostic, Level};
 use crate::config::proxy::{OptionsSpec, switch_option};
 use crate::config::section::Sections;
+use crate::flow::server::retry::RetryOn;
 
 /// When a connection to a server may serve another client's request (`http-reuse`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +56,8 @@ pub struct HttpOptions {
     pub forward_for: Option<ForwardFor>,
     /// `option originalto`
     pub original_to: Option<ForwardFor>,
+    /// `retry-on`
+    pub retry_on: RetryOn,
     /// `option nolinger`
     pub no_linger: bool,
     /// `option http-pretend-keepalive`
@@ -115,6 +118,7 @@ impl HttpOptions {
             reuse: http.reuse.unwrap_or_default(),
             forward_for: http.forward_for.clone(),
             original_to: http.original_to.clone(),
+            retry_on: http.retry_on.unwrap_or_default(),
             no_linger: on("nolinger"),
             pretend_keep_alive: on("http-pretend-keepalive"),
             abort_on_close: on("abortonclose"),
@@ -160,6 +164,8 @@ pub struct HttpSpec {
     pub own_links: Option<usize>,
     /// `http-send-name-header`: the header, in lower case.
     pub send_name_header: Option<Box<[u8]>>,
+    /// `retry-on`
+    pub retry_on: Option<RetryOn>,
     /// `option redispatch`: every so many retries; negative counts from the end.
     pub redispatch: Option<i32>,
 }

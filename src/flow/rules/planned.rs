@@ -165,12 +165,6 @@ pub const PART: Part = Part {
             ..ROW
         },
         ActionRow {
-            name: "disable-l7-retry",
-            doc: "Does not retry this request after a failure.",
-            examples: &["disable-l7-retry"],
-            ..ROW
-        },
-        ActionRow {
             name: "do-resolve(*)",
             rule_sets: CONTENT,
             args: "<expression>",

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::config::compile::ELSEWHERE;
 use crate::flow::http::message::Version;
 use crate::flow::http::options::Reuse;
+use crate::flow::server::retry::RetryOn;
 use crate::flow::server::{connect, own_links, persist};
 use crate::flow::session::Stream;
 use crate::flow::session::exchange::Ending;
@@ -104,8 +105,54 @@ pub async fn connect(
     let unavailable = Ending::page(503, Who::Server, When::Connect).keeping();
     let proxy = stream.backend.and_then(|b| world.proxies.get(b)).ok_or(unavailable)?;
     let backend = proxy.backend.as_ref().ok_or(unavailable)?;
+    let slot = assign(stream, timer, backend, None).await?;
+    connect_from(stream, timer, (proxy, backend), slot, fresh).await
+}
+
+/// Connects anew after a failed response: to the same server, or to another one where `option redispatch`
+/// lets it.
+pub async fn again(stream: &mut Stream<'_>, timer: &mut Timer, link: Link) -> Result<Link, Ending> {
+    let world = stream.world.clone();
+    let unavailable = Ending::page(503, Who::Server, When::Connect).keeping();
+    let proxy = stream.backend.and_then(|b| world.proxies.get(b)).ok_or(unavailable)?;
+    let backend = proxy.backend.as_ref().ok_or(unavailable)?;
+    let Link { socket, mut slot, .. } = link;
+    socket.reset_on_close();
+    drop(socket);
+    stream.server_disconnected();
+    let server = slot.server().ok_or(unavailable)?;
+    stream.retries += 1;
+    let count_retry = |server: &Server| {
+        server.status.counters.retries.inc();
+        backend.state.counters.retries.inc();
+    };
+    count_retry(server);
+    let last = server.index;
+    if redispatches(stream, backend, server, proxy.retries) {
+        drop(slot);
+        persist::unbind(stream);
+        slot = assign(stream, timer, backend, Some(last)).await?;
+        if slot.server().is_some_and(|s| s.index != last) {
+            count_redispatch(stream, backend, last);
+        }
+    } else {
+        // HAProxy counts it once more when it stays with the server.
+        count_retry(server);
+        server.status.counters.sessions_total.inc();
+    }
+    connect_from(stream, timer, (proxy, backend), slot, true).await
+}
+
+/// Connects to the server of a slot, or of another one while attempts fail.
+async fn connect_from(
+    stream: &mut Stream<'_>,
+    timer: &mut Timer,
+    (proxy, backend): (&Proxy, &Backend),
+    mut slot: Slot,
+    fresh: bool,
+) -> Result<Link, Ending> {
+    let unavailable = Ending::page(503, Who::Server, When::Connect).keeping();
     let mut failed: Option<usize> = None;
-    let mut slot = assign(stream, timer, backend, None).await?;
     loop {
         let server = slot.server().ok_or(unavailable)?;
         if stream.times.queued.is_none() {
@@ -136,7 +183,7 @@ pub async fn connect(
             }
             Err(_) => (Who::ServerTimeout, Duration::ZERO),
         };
-        if stream.retries >= proxy.retries {
+        if stream.retries >= proxy.retries || !proxy.options.retry_on.has(RetryOn::CONNECTION) {
             server.status.counters.failed_connections.inc();
             backend.state.counters.failed_connections.inc();
             return Err(Ending::page(503, who, When::Connect).keeping());
@@ -193,8 +240,8 @@ fn count_redispatch(stream: &mut Stream<'_>, backend: &Backend, left: usize) {
     persist::lost_server(stream);
 }
 
-/// Whether this retry goes to another server: each so many retries, counted from the last one; a
-/// negative interval counts from the first. `force-persist` stays (manual 4.2 "option redispatch").
+/// Whether this retry goes to another server: each so many retries, a negative interval counts from the
+/// last one. `force-persist` stays (manual 4.2 "option redispatch").
 fn redispatches(stream: &Stream<'_>, backend: &Backend, server: &Server, retries: u32) -> bool {
     if backend.redispatch == 0
         || server.index == ELSEWHERE
@@ -205,11 +252,16 @@ fn redispatches(stream: &Stream<'_>, backend: &Backend, server: &Server, retries
     if !server.status.is_up() || server.status.in_maintenance() {
         return true;
     }
-    let retries = i64::from(retries);
-    let left = retries - i64::from(stream.retries);
+    // Where it makes no difference which server it is, there is no need to wait for the first one.
+    let any_does = matches!(backend.algorithm, "roundrobin" | "static-rr" | "random");
+    let usable = || backend.servers.iter().filter(|s| !s.backup && s.status.is_usable()).count();
+    if any_does && persist::bound(stream).is_none() && usable() > 1 {
+        return true;
+    }
+    let (retries, this) = (i64::from(retries), i64::from(stream.retries));
     match i64::from(backend.redispatch) {
-        every if every > 0 => left % every == 0,
-        from_first => left % (retries + 1 + from_first).max(1) == 0,
+        every if every > 0 => this % every == 0,
+        from_first => this % (retries + 1 + from_first).max(1) == 0,
     }
 }
 

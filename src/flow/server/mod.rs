@@ -8,5 +8,6 @@ pub mod own_links;
 pub mod persist;
 pub mod pool;
 pub mod queue;
+pub mod retry;
 pub mod source;
 pub mod transport;

@@ -262,39 +262,6 @@ fn max_session_srv_conns(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
-fn retry_on(line: &mut Line<'_>) -> Parsed {
-    let mut seen = 0;
-    let mut none = false;
-    while let Some(word) = line.word() {
-        seen += 1;
-        match &*word.str() {
-            "none" => none = true,
-            "conn-failure"
-            | "empty-response"
-            | "response-timeout"
-            | "0rtt-rejected"
-            | "junk-response"
-            | "all-retryable-errors"
-            | "404"
-            | "408"
-            | "425"
-            | "500"
-            | "501"
-            | "502"
-            | "503"
-            | "504" => {}
-            other => {
-                return Err(line.alert(format!("'retry-on': unknown keyword '{other}'")));
-            }
-        }
-    }
-    match (seen, none) {
-        (0, _) => Err(line.alert("'retry-on' needs at least one keyword to specify when to retry")),
-        (2.., true) => Err(line.alert("'retry-on' 'none' keyworld only usable alone")),
-        _ => Ok(()),
-    }
-}
-
 fn load_state(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str()).unwrap_or_default();
     match &*word {
@@ -365,15 +332,6 @@ pub const PART: Part = Part {
             examples: &["max-session-srv-conns 5"],
             status: Status::Works,
             parse: max_session_srv_conns,
-            ..BACKEND
-        },
-        Keyword {
-            name: "retry-on",
-            args: "[<keyword>...]",
-            default: "conn-failure",
-            doc: "Which failures are retried: `none`, `conn-failure`, `empty-response`, `junk-response`, `response-timeout`, `0rtt-rejected`, `all-retryable-errors`, or the status 404, 408, 425, 500, 501, 502, 503 or 504.",
-            examples: &["retry-on conn-failure empty-response 503"],
-            parse: retry_on,
             ..BACKEND
         },
         Keyword {

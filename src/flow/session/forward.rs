@@ -22,6 +22,7 @@ use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::assign::{self, Link};
 use crate::flow::server::own_links;
 use crate::flow::server::persist::{self, ResponseFate};
+use crate::flow::server::retry::RetryOn;
 use crate::flow::session::exchange::{END, Ending, after_response_rules};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
@@ -121,6 +122,8 @@ enum ServerAfter {
     Tunnel(Option<Buffer>),
     /// Nothing came back on a connection that had served before: it may have been closed meanwhile.
     Lost,
+    /// The answer, or its lack, is a reason to send the request again (`retry-on`).
+    Again,
 }
 
 /// Sends the request, brings the response back.
@@ -142,6 +145,9 @@ async fn through_server(stream: &mut Stream<'_>, client: &mut Client) -> Result<
             ServerAfter::Lost => {
                 // The client is expected to repeat what was sent on a kept connection.
                 return Err(Ending::silent(0, Who::Server, When::Headers));
+            }
+            ServerAfter::Again => {
+                link = Box::pin(assign::again(stream, &mut client.timer, link)).await?;
             }
             ServerAfter::Tunnel(at_hand) => {
                 return tunnel::upgraded(stream, client, link, at_hand).await;
@@ -171,6 +177,20 @@ fn repeatable(stream: &Stream<'_>) -> bool {
         b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE" | b"PUT" | b"DELETE"
     );
     idempotent && stream.framing.body == Body::None
+}
+
+/// Whether `retry-on` may ask for the request once more after it was sent.
+fn may_be_repeated(stream: &Stream<'_>) -> bool {
+    let retry_on = stream.backend().map(|p| p.options.retry_on);
+    !stream.retries_disabled && retry_on.is_some_and(RetryOn::beyond_connecting)
+}
+
+/// Whether the request is sent again for this reason.
+fn retries(stream: &Stream<'_>, is_reason: impl Fn(RetryOn) -> bool) -> bool {
+    stream.kept_body.is_some()
+        && stream
+            .backend()
+            .is_some_and(|p| stream.retries < p.retries && is_reason(p.options.retry_on))
 }
 
 /// Keeps a connection for the next request, or closes it.
@@ -221,9 +241,17 @@ async fn exchange(
         stream.request.set(name, server.name.as_bytes());
     }
     write::request(&stream.request, connection, &mut head);
-    let mut decoder = Decoder::new(stream.framing.body);
-    let sent = Cell::new(u64::from(stream.framing.body == Body::Chunked));
-    let mut reframe = Reframe::new(stream.framing.body == Body::Chunked);
+    let head_length = head.len();
+    let body = match &stream.kept_body {
+        Some(body) => {
+            head.extend_from_slice(body);
+            Body::None
+        }
+        None => stream.framing.body,
+    };
+    let mut decoder = Decoder::new(body);
+    let sent = Cell::new(u64::from(body == Body::Chunked));
+    let mut reframe = Reframe::new(body == Body::Chunked);
     if !decoder.is_done()
         && let Some(input) = &mut client.input
     {
@@ -233,6 +261,9 @@ async fn exchange(
             return Err(bad_body(stream));
         }
         client.input.take_if(|i| i.is_empty());
+    }
+    if decoder.is_done() && stream.kept_body.is_none() && may_be_repeated(stream) {
+        stream.kept_body = head.get(head_length..).map(Into::into);
     }
     let written =
         client.timer.within(timeouts.server, to_server.write_all(&head, Follows::Unknown)).await;
@@ -459,6 +490,27 @@ struct ServerSide<'a, 'b> {
     input: &'a mut Buffer,
 }
 
+/// What reading a response's head has come to.
+enum Received {
+    Head(Framing),
+    /// A kept connection turns out to be closed.
+    Lost,
+    /// `retry-on` has it sent again.
+    Again,
+}
+
+/// What has failed for this reason, or that the request is sent again.
+fn again_or(
+    stream: &Stream<'_>,
+    received: Result<Received, Ending>,
+    reason: RetryOn,
+) -> Result<Received, Ending> {
+    match received {
+        Err(_) if retries(stream, |on| on.has(reason)) => Ok(Received::Again),
+        received => received,
+    }
+}
+
 /// How the response is brought back.
 struct WayBack {
     timeouts: Limited,
@@ -476,14 +528,19 @@ impl WayBack {
         timer: &mut Timer,
     ) -> Result<ServerAfter, Ending> {
         let framing = loop {
-            let Some(framing) = self.receive_head(stream, server, timer).await? else {
-                return Ok(ServerAfter::Lost);
+            let framing = match self.receive_head(stream, server, timer).await? {
+                Received::Head(framing) => framing,
+                Received::Lost => return Ok(ServerAfter::Lost),
+                Received::Again => return Ok(ServerAfter::Again),
             };
             if !matches!(stream.response.status, 100 | 102..=199) {
                 break framing;
             }
             self.interim(stream, to_client, timer).await?;
         };
+        if retries(stream, |on| on.has_status(stream.response.status)) {
+            return Ok(ServerAfter::Again);
+        }
         if inspect::looks_at_response(stream)
             && inspect::response_head(stream, stream.session.fd())?
         {
@@ -506,27 +563,38 @@ impl WayBack {
         self.forward(stream, server, to_client, timer, framing).await
     }
 
-    /// Reads until the head is complete; `None` when a kept connection turns out to be closed.
+    /// Reads until the head is complete.
     async fn receive_head(
         &self,
         stream: &mut Stream<'_>,
         server: &mut ServerSide<'_, '_>,
         timer: &mut Timer,
-    ) -> Result<Option<Framing>, Ending> {
+    ) -> Result<Received, Ending> {
         let longest = stream.world.global.bufsize.saturating_sub(stream.world.global.maxrewrite);
         let mut seen = 0;
         loop {
             if let Some(length) = head::length(server.input.filled(), seen) {
-                return parse_response(stream, server.input, length, longest).map(Some);
+                let parsed = parse_response(stream, server.input, length, longest);
+                return again_or(stream, parsed.map(Received::Head), RetryOn::JUNK);
             }
             seen = server.input.filled().len();
             if seen > longest || server.input.is_full() {
-                return Err(bad_response(stream));
+                let failure = bad_response(stream);
+                return again_or(stream, Err(failure), RetryOn::JUNK);
             }
             match timer.within(self.timeouts.server, server.reader.read(server.input)).await {
                 Ok(Ok(count)) if count > 0 => {}
-                Ok(_) if self.reused && seen == 0 => return Ok(None),
-                Ok(_) => return Err(no_response(stream)),
+                Ok(_) if self.reused && seen == 0 => return Ok(Received::Lost),
+                Ok(Ok(_)) if retries(stream, |on| on.has(RetryOn::EMPTY)) => {
+                    return Ok(Received::Again);
+                }
+                Ok(_) => {
+                    let failure = no_response(stream);
+                    return again_or(stream, Err(failure), RetryOn::EMPTY);
+                }
+                Err(_) if retries(stream, |on| on.has(RetryOn::TIMEOUT)) => {
+                    return Ok(Received::Again);
+                }
                 Err(_) => return Err(late_response(stream)),
             }
         }

@@ -460,8 +460,12 @@ pub struct Stream<'s> {
     pub bytes_in: u64,
     /// Bytes sent to the client.
     pub bytes_out: u64,
-    /// Connection attempts repeated.
+    /// Attempts repeated.
     pub retries: u32,
+    /// The body as it was sent, all of it, while the request may be sent again (`retry-on`).
+    pub kept_body: Option<Box<[u8]>>,
+    /// `http-request disable-l7-retry`
+    pub retries_disabled: bool,
     /// Whether the server was changed after a failed attempt.
     pub redispatched: bool,
     /// Requests before this one in the server's and in the backend's queue.
@@ -525,6 +529,8 @@ impl<'s> Stream<'s> {
             bytes_in: 0,
             bytes_out: 0,
             retries: 0,
+            kept_body: None,
+            retries_disabled: false,
             redispatched: false,
             queue_position: (0, 0),
             server_socket: Cell::new(None),
