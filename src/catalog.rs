@@ -384,6 +384,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::log::tags::PART,
     &crate::sample::fetch::auth::PART,
     &crate::sample::vars::PART,
+    &crate::sample::fetch::body::PART,
     &crate::sample::fetch::constant::PART,
     &crate::sample::fetch::cookie::PART,
     &crate::sample::fetch::internal::PART,

@@ -27,6 +27,7 @@ mod process;
 mod properties;
 mod proxy_options;
 mod reload;
+mod request_body;
 mod retries;
 mod rules;
 mod samples;

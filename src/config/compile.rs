@@ -21,7 +21,9 @@ use crate::flow::rules::userlist::Userlist;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::options::ServerOptionsSpec;
 use crate::flow::server::pool::ServerPool;
+use crate::flow::session::request_body;
 use crate::flow::transport::tuning::SocketTuning;
+use crate::sample::fetch::body;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
@@ -106,6 +108,7 @@ pub fn compile(
         userlists: Userlist::compile_all(spec),
         global,
         log,
+        looks_at_bodies: body::LOOKED_AT.load(Relaxed),
         proxies,
         sinks,
         tables,
@@ -166,7 +169,10 @@ impl Compiler<'_> {
             // A frontend alone connects to nothing, which its log lines show.
             retries: if spec.kind.has_backend() { spec.basics.retries.unwrap_or(3) } else { 0 },
             timeouts: spec.timeouts.compile(),
-            options: HttpOptions::compile(&spec.options, &spec.http),
+            options: HttpOptions {
+                buffer_request: request_body::is_awaited(spec),
+                ..HttpOptions::compile(&spec.options, &spec.http)
+            },
             unique_id: spec.unique_id.compile(spec, self),
             monitor: spec.monitor.compile(spec, &rules.acls, self),
             rules,

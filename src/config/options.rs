@@ -71,6 +71,7 @@ pub const PART: Part = Part {
             name: "option http-buffer-request",
             doc: "Waits for the request's body before rules run.",
             examples: &["option http-buffer-request"],
+            status: Status::Works,
             ..BOTH
         },
         Keyword {

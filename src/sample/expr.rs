@@ -4,6 +4,7 @@
 use crate::catalog::{self, Converter, Fetch, Status};
 use crate::config::references::Reference;
 use crate::sample::args::{self, ArgType};
+use crate::sample::fetch::body;
 use crate::sample::value::{Type, Value};
 use crate::sample::{Arguments, SampleContext};
 
@@ -46,6 +47,7 @@ impl Expr {
             return Err("missing fetch method".to_owned());
         }
         let fetch = catalog::fetch(name).ok_or_else(|| format!("unknown fetch method '{name}'"))?;
+        body::note(fetch);
         let (mut expr, rest) = Expr::of_fetch(fetch, rest)
             .map_err(|e| e.worded(&format!("fetch method '{name}' : "), name))?;
         let rest = expr.read_converters(rest).map_err(|e| e.message)?;

@@ -43,6 +43,8 @@ pub struct World {
     pub global: Global,
     /// Where messages go that are about no proxy.
     pub log: Log,
+    /// Whether some expression looks at requests' bodies.
+    pub looks_at_bodies: bool,
     /// Every proxy, in the order of the configuration; indices are used as references.
     pub proxies: Vec<Proxy>,
     /// `userlist` sections by name.

@@ -191,10 +191,6 @@ fn balance(line: &mut Line<'_>) -> Parsed {
     (row.parse)(&mut line.words)?;
     line.rest();
     let words = line.words.all.get(start..).unwrap_or_default().to_vec();
-    if row.name == "url_param" && words.get(2).is_some_and(|word| *word == *"check_post") {
-        let place = line.words.place.clone();
-        line.spec.note_planned("balance url_param check_post", &place);
-    }
     line.proxy().balance.words = words;
     Ok(())
 }

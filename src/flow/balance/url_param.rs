@@ -8,13 +8,23 @@ use crate::flow::balance::hash::{HashFunction, Hashing, Source};
 use crate::flow::session::Stream;
 
 #[derive(Debug)]
-struct Parameter(Vec<u8>);
+struct Parameter {
+    name: Vec<u8>,
+    /// `check_post`: also in the body of a POST.
+    in_body: bool,
+}
 
 impl Source for Parameter {
     fn hash(&self, stream: &Stream<'_>, function: HashFunction) -> Option<u32> {
         let target = stream.request.target();
-        let query = target.iter().position(|byte| *byte == b'?')?;
-        value(target.get(query + 1..)?, &self.0).map(|value| function.of(value))
+        let query = target.iter().position(|byte| *byte == b'?');
+        let in_query = || value(target.get(query? + 1..)?, &self.name);
+        let in_body = || {
+            let form =
+                (self.in_body && stream.request.method() == b"POST").then_some(&stream.body)?;
+            value(form, &self.name)
+        };
+        in_query().or_else(in_body).map(|value| function.of(value))
     }
 
     fn always(&self) -> bool {
@@ -48,12 +58,13 @@ pub const PART: Part = Part {
         name: "url_param",
         args: "<param> [check_post]",
         doc: "A parameter of the query chooses the server; requests without it take turns.",
-        examples: &["url_param userid"],
+        examples: &["url_param userid", "url_param userid check_post"],
         status: Status::Works,
         parse,
         build: |spec, servers| {
             let name = spec.words.get(1).map(|w| w.bytes().to_vec()).unwrap_or_default();
-            Box::new(Hashing::new(spec, servers, Parameter(name)))
+            let in_body = spec.words.get(2).is_some_and(|w| *w == *"check_post");
+            Box::new(Hashing::new(spec, servers, Parameter { name, in_body }))
         },
     }],
     ..Part::NONE

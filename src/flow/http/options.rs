@@ -56,6 +56,8 @@ pub struct HttpOptions {
     pub forward_for: Option<ForwardFor>,
     /// `option originalto`
     pub original_to: Option<ForwardFor>,
+    /// `option http-buffer-request`, or what else waits for bodies.
+    pub buffer_request: bool,
     /// `retry-on`
     pub retry_on: RetryOn,
     /// `option nolinger`
@@ -118,6 +120,7 @@ impl HttpOptions {
             reuse: http.reuse.unwrap_or_default(),
             forward_for: http.forward_for.clone(),
             original_to: http.original_to.clone(),
+            buffer_request: false,
             retry_on: http.retry_on.unwrap_or_default(),
             no_linger: on("nolinger"),
             pretend_keep_alive: on("http-pretend-keepalive"),

@@ -14,7 +14,9 @@ use crate::flow::rules::{self, Verdict, capture, switch, track};
 use crate::flow::server::persist;
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
-use crate::flow::session::{Client, Session, Stream, collect, forward, inspect, reply};
+use crate::flow::session::{
+    Client, Session, Stream, collect, forward, inspect, reply, request_body,
+};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Follows;
 use crate::state::clock::{self, Moment};
@@ -114,6 +116,7 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     if let Some(ending) = monitored(stream) {
         return Err(ending);
     }
+    receive_body(stream, client, frontend).await?;
     if let Some(after) = request_rules(stream, client, frontend).await? {
         return Ok(after);
     }
@@ -128,6 +131,7 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     persist::judge(stream, Phase::Request);
     if backend != frontend {
         content_rules(stream, client, backend).await?;
+        receive_body(stream, client, backend).await?;
         if let Some(after) = request_rules(stream, client, backend).await? {
             return Ok(after);
         }
@@ -136,6 +140,28 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     persist::read_cookies(stream);
     forward::prepare(stream);
     forward::run(stream, client).await
+}
+
+/// Lets rules look at the body, where a proxy waits for it or has an expression about it.
+async fn receive_body(
+    stream: &mut Stream<'_>,
+    client: &mut Client,
+    proxy: usize,
+) -> Result<(), Ending> {
+    let world = stream.world.clone();
+    match world.proxies.get(proxy) {
+        Some(proxy) if proxy.options.buffer_request || world.looks_at_bodies => {
+            Box::pin(request_body::receive(stream, client, proxy)).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The body's framing is wrong.
+pub fn bad_body(stream: &Stream<'_>) -> Ending {
+    stream.session.frontend_state().counters.failed_requests.inc();
+    stream.session.listener.counters.failed_requests.inc();
+    Ending::page(400, Who::Proxy, When::Data)
 }
 
 /// The answer for who watches the proxy itself (`monitor-uri`): no rule sees it, no log.

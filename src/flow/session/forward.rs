@@ -23,7 +23,7 @@ use crate::flow::server::assign::{self, Link};
 use crate::flow::server::own_links;
 use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::server::retry::RetryOn;
-use crate::flow::session::exchange::{END, Ending, after_response_rules};
+use crate::flow::session::exchange::{END, Ending, after_response_rules, bad_body};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Session, Stream, inspect, reply, tunnel};
@@ -353,12 +353,6 @@ fn request_connection(stream: &Stream<'_>, keep: bool) -> Connection {
         (false, true) => Connection::Close,
         (false, false) => Connection::Implied,
     }
-}
-
-fn bad_body(stream: &Stream<'_>) -> Ending {
-    stream.session.frontend_state().counters.failed_requests.inc();
-    stream.session.listener.counters.failed_requests.inc();
-    Ending::page(400, Who::Proxy, When::Data)
 }
 
 /// Takes a body's framing off and, where it goes on in chunks, puts ours on.

@@ -9,6 +9,7 @@ pub mod inspect;
 pub mod outcome;
 pub mod registry;
 pub mod reply;
+pub mod request_body;
 pub mod tcp;
 pub mod timeouts;
 pub mod tunnel;
@@ -442,6 +443,10 @@ pub struct Stream<'s> {
     pub response: Message,
     /// Body of a response of our own.
     pub reply_body: Vec<u8>,
+    /// What has come of the request's body, where some proxy looks at it.
+    pub body: Box<[u8]>,
+    /// Whether the body need not be looked at again.
+    pub body_complete: bool,
     /// The request line as received, for logs.
     pub request_line: Vec<u8>,
     /// What the request's head says of its body and its connection; nothing is kept before it is read.
@@ -519,6 +524,8 @@ impl<'s> Stream<'s> {
             request: parts.request,
             response: parts.response,
             reply_body: parts.reply_body,
+            body: Box::default(),
+            body_complete: false,
             request_line: parts.request_line,
             framing: Framing { body: Body::None, keep_alive: false, upgrade: false },
             preread: None,

@@ -4,10 +4,10 @@ use crate::catalog::{AclKeyword, Fetch, Part, Status};
 use crate::flow::http::message::Message;
 use crate::flow::http::unique_id;
 use crate::flow::phase::Phase;
+use crate::sample::SampleContext;
 use crate::sample::fetch::header;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
-use crate::sample::{ArgType, SampleContext};
 
 /// Methods that HAProxy knows by number.
 const KNOWN: [&[u8]; 8] =
@@ -78,39 +78,6 @@ pub const PART: Part = Part {
             examples: &["method"],
             run: |c, _| method(c),
             ..HTTP
-        },
-        Fetch {
-            name: "req.body",
-            gives: Type::Bin,
-            valid: valid::REQUEST,
-            doc: "The part of the request's body that has arrived.",
-            examples: &["req.body"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "req.body_len",
-            gives: Type::Int,
-            valid: valid::REQUEST,
-            doc: "How many bytes of the request's body have arrived.",
-            examples: &["req.body_len"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "req.body_param",
-            args: &[ArgType::Str],
-            gives: Type::Bin,
-            valid: valid::REQUEST,
-            doc: "A parameter of a form in the request's body.",
-            examples: &["req.body_param"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "req.body_size",
-            gives: Type::Int,
-            valid: valid::REQUEST,
-            doc: "The announced length of the request's body.",
-            examples: &["req.body_size"],
-            ..Fetch::NEW
         },
         Fetch {
             name: "req.proto_http",

@@ -1,6 +1,7 @@
 //! Sample fetches: where values come from (manual 7.3.2 to 7.3.6).
 
 pub mod auth;
+pub mod body;
 pub mod constant;
 pub mod cookie;
 pub mod header;
