@@ -67,6 +67,8 @@ struct Slot {
     ready: Ready,
     /// The other side has ended, or the connection is broken: reading says so at once, every time.
     ended: bool,
+    /// The system tells of room to write: asked for by the first that has to wait for it.
+    watches_room: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -164,7 +166,14 @@ impl Set {
 
     fn register(&mut self, fd: BorrowedFd<'_>, ready: Ready) -> io::Result<Registration> {
         let place = self.free.pop().unwrap_or(self.slots.len() as u32);
-        let slot = Slot { generation: 0, ready, ended: false, reader: None, writer: None };
+        let slot = Slot {
+            generation: 0,
+            ready,
+            ended: false,
+            watches_room: !ready.write,
+            reader: None,
+            writer: None,
+        };
         let generation = match self.slots.get_mut(place as usize) {
             Some(before) => {
                 *before = Slot { generation: before.generation, ..slot };
@@ -175,12 +184,7 @@ impl Set {
                 0
             }
         };
-        let data = u64::from(place) | u64::from(generation) << 32;
-        let flags = EpollFlags::EPOLLIN
-            | EpollFlags::EPOLLOUT
-            | EpollFlags::EPOLLRDHUP
-            | EpollFlags::EPOLLET;
-        match self.epoll.add(fd, EpollEvent::new(flags, data)) {
+        match self.epoll.add(fd, wanted(place, generation, !ready.write)) {
             Ok(()) => Ok(Registration { home: self.home, place }),
             Err(error) => {
                 self.release(place);
@@ -204,6 +208,13 @@ impl Set {
             self.release(place);
         }
     }
+}
+
+/// The events of a place: room to write is left out where there is some, as it would be told at once.
+fn wanted(place: u32, generation: u32, room: bool) -> EpollEvent {
+    let mut flags = EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET;
+    flags.set(EpollFlags::EPOLLOUT, room);
+    EpollEvent::new(flags, u64::from(place) | u64::from(generation) << 32)
 }
 
 /// Registers a socket with this thread.
@@ -230,7 +241,15 @@ pub fn forget(registration: Registration, fd: BorrowedFd<'_>) {
 
 impl Registration {
     /// Ready when the socket may be; otherwise its task is woken when it is.
-    pub fn poll_ready(self, interest: Interest, cx: &mut Context<'_>) -> Poll<()> {
+    ///
+    /// # Errors
+    /// The system cannot watch it.
+    pub fn poll_ready(
+        self,
+        fd: BorrowedFd<'_>,
+        interest: Interest,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
         let waiting = self.with_slot(|slot| {
             if slot.ready.of(interest) {
                 return None;
@@ -245,7 +264,25 @@ impl Registration {
                 waker => Some(waker.replace(cx.waker().clone())),
             }
         });
-        if waiting.flatten().is_some() { Poll::Pending } else { Poll::Ready(()) }
+        if waiting.flatten().is_none() {
+            return Poll::Ready(Ok(()));
+        }
+        if interest == Interest::Write {
+            self.watch_room(fd)?;
+        }
+        Poll::Pending
+    }
+
+    fn watch_room(self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        SET.with_borrow_mut(|set| {
+            let Some(set) = set.as_mut().filter(|set| set.home == self.home) else { return Ok(()) };
+            let Some(slot) = set.slots.get_mut(self.place as usize) else { return Ok(()) };
+            if !std::mem::replace(&mut slot.watches_room, true) {
+                let mut event = wanted(self.place, slot.generation, true);
+                set.epoll.modify(fd, &mut event)?;
+            }
+            Ok(())
+        })
     }
 
     /// Whether something may be read, if this thread knows.

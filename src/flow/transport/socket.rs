@@ -140,7 +140,7 @@ impl Socket {
                 registration
             }
         };
-        registration.poll_ready(interest, cx).map(Ok)
+        registration.poll_ready(self.fd.as_fd(), interest, cx)
     }
 
     /// The system had nothing more to read, or no room to write.
