@@ -8,6 +8,18 @@ pub struct Span {
     end: u32,
 }
 
+impl Span {
+    /// Where `part`, a piece of `whole`, stands in it.
+    pub fn within(part: &[u8], whole: &[u8]) -> Span {
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        match start.checked_add(part.len()) {
+            Some(end) if end <= whole.len() => Span { start: start as u32, end: end as u32 },
+            // An empty piece may stand anywhere.
+            _ => Span::default(),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct Field {
     name: Span,
@@ -77,9 +89,11 @@ impl Message {
         self.text.is_empty()
     }
 
-    /// Bytes of memory in use, for `show sess` and limits.
+    /// Bytes of the start line's parts and of the fields' names and values.
     pub fn text_len(&self) -> usize {
-        self.text.len()
+        let len = |s: Span| (s.end - s.start) as usize;
+        let start = len(self.method) + len(self.target);
+        self.fields.iter().fold(start, |sum, f| sum + len(f.name) + len(f.value))
     }
 
     /// What HAProxy counts for this head in `%B`, `%U` and the statistics: the parts of its internal
@@ -179,6 +193,32 @@ impl Message {
     pub fn query(&self) -> Option<&[u8]> {
         let path = self.path_and_query()?;
         memchr::memchr(b'?', path).and_then(|at| path.get(at + 1..))
+    }
+
+    /// Keeps a received head whole, in an empty message: its parts are then told by where they are in it,
+    /// which costs one copy instead of one for each.
+    pub fn keep_head(&mut self, head: &[u8]) {
+        self.text.extend_from_slice(head);
+    }
+
+    /// Fills in a request's start line from the head that was kept.
+    pub fn set_kept_request_line(&mut self, method: Span, target: Span, version: Version) {
+        (self.method, self.target, self.version, self.status) = (method, target, version, 0);
+    }
+
+    /// Fills in a response's start line from the head that was kept.
+    pub fn set_kept_status_line(&mut self, version: Version, status: u16, reason: Span) {
+        (self.method, self.target) = (Span::default(), reason);
+        (self.version, self.status) = (version, status);
+    }
+
+    /// Adds a field of the head that was kept; the name is lower-cased.
+    pub fn add_kept(&mut self, name: Span, value: Span) {
+        if let Some(name) = self.text.get_mut(name.start as usize..name.end as usize) {
+            name.make_ascii_lowercase();
+            self.framing |= framing_bit(name);
+        }
+        self.fields.push(Field { name, value });
     }
 
     /// Adds a field at the end; the name is lower-cased.
@@ -389,6 +429,22 @@ pub fn element_end(value: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_kept_head_is_read_in_place() {
+        let head = b"GET /a HTTP/1.1\r\nHost: h\r\nConnection: \r\n\r\n";
+        let span = |part: std::ops::Range<usize>| Span::within(&head[part], head);
+        let mut message = Message::default();
+        message.keep_head(head);
+        message.set_kept_request_line(span(0..3), span(4..6), Version::HTTP_11);
+        message.add_kept(span(17..21), span(23..24));
+        message.add_kept(span(26..36), Span::within(b"", head));
+        assert_eq!((message.method(), message.target()), (&b"GET"[..], &b"/a"[..]));
+        let fields: Vec<_> = message.fields().collect();
+        assert_eq!(fields, [(&b"host"[..], &b"h"[..]), (b"connection", b"")]);
+        assert!(message.may_have(b"connection") && !message.may_have(b"content-length"));
+        assert_eq!(message.text_len(), 3 + 2 + 5 + 10);
+    }
 
     fn request(target: &[u8]) -> Message {
         let mut message = Message::default();

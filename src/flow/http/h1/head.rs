@@ -2,7 +2,7 @@
 //! mistake (RFC 9112 sections 2 to 5). `httparse` takes what is well-formed; what it refuses or lets
 //! through is decided here.
 
-use crate::flow::http::message::{Message, Version};
+use crate::flow::http::message::{Message, Span, Version};
 
 /// What is accepted.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +55,10 @@ pub fn parse_request(head: &[u8], limits: Limits, message: &mut Message) -> Resu
         && request.headers.len() <= limits.fields
         && target_is_plain(target.as_bytes())
     {
-        message.set_request_line(method.as_bytes(), target.as_bytes(), Version { major: 1, minor });
-        add_fields(message, request.headers);
+        let span = |part: &str| Span::within(part.as_bytes(), head);
+        message.keep_head(head);
+        message.set_kept_request_line(span(method), span(target), Version { major: 1, minor });
+        add_fields(message, head, request.headers);
         return Ok(());
     }
     message.clear();
@@ -83,8 +85,10 @@ pub fn parse_response(head: &[u8], limits: Limits, message: &mut Message) -> Res
         && response.headers.len() <= limits.fields
         && reason_is_kept(head, reason)
     {
-        message.set_status_line(Version { major: 1, minor }, code, reason.as_bytes());
-        add_fields(message, response.headers);
+        let reason = Span::within(reason.as_bytes(), head);
+        message.keep_head(head);
+        message.set_kept_status_line(Version { major: 1, minor }, code, reason);
+        add_fields(message, head, response.headers);
         return Ok(());
     }
     message.clear();
@@ -96,9 +100,10 @@ fn reason_is_kept(head: &[u8], reason: &str) -> bool {
     !reason.is_empty() || matches!(head.get(12), Some(b'\r' | b'\n'))
 }
 
-fn add_fields(message: &mut Message, fields: &[httparse::Header<'_>]) {
+fn add_fields(message: &mut Message, head: &[u8], fields: &[httparse::Header<'_>]) {
     for field in fields {
-        message.add(field.name.as_bytes(), field.value.trim_ascii_end());
+        let name = Span::within(field.name.as_bytes(), head);
+        message.add_kept(name, Span::within(field.value.trim_ascii_end(), head));
     }
 }
 
