@@ -335,6 +335,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::listener::bind::PART,
     &crate::flow::listener::limits::PART,
     &crate::flow::listener::options::PART,
+    &crate::flow::listener::proxy_protocol::PART,
     &crate::flow::session::timeouts::PART,
     &crate::flow::transport::tuning::PART,
     &crate::flow::http::options::PART,

@@ -146,7 +146,14 @@ impl Dialogue<'_> {
 
     async fn open(&self, connect: &Connect) -> io::Result<Box<dyn Socket>> {
         if let Some(address) = self.inet_address(connect) {
-            return Ok(Box::new(TcpStream::connect(address).await?));
+            let mut socket = TcpStream::connect(address).await?;
+            let elsewhere = self.server.addr.is_some() || self.server.port.is_some();
+            let ends = socket.local_addr().ok().map(|own| (own, address));
+            let header = self.server.send_proxy.of_check(ends, elsewhere);
+            if !header.is_empty() {
+                socket.write_all(&header).await?;
+            }
+            return Ok(Box::new(socket));
         }
         Ok(match self.address {
             ServerAddress::Unix(path) => Box::new(UnixStream::connect(path).await?),

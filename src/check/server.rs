@@ -10,6 +10,7 @@ use crate::config::address::{Accepts, AddressSpec, HostSpec};
 use crate::config::args::{NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
 use crate::config::spec::{ProxySpec, ServerSpec};
+use crate::flow::listener::proxy_protocol::SendSpec;
 use crate::flow::server::options::{argument, mistake, time};
 
 /// `check`, `inter`, `rise` … of a server as written.
@@ -50,6 +51,8 @@ pub struct ServerCheck {
     pub addr: Option<SocketAddr>,
     /// The port to check instead of the server's.
     pub port: Option<u16>,
+    /// Headers of the PROXY protocol.
+    pub send_proxy: SendSpec,
 }
 
 /// `inter` when none is given.
@@ -57,7 +60,7 @@ const DEFAULT_INTER: Duration = Duration::from_secs(2);
 
 impl ServerCheckSpec {
     /// The checks of a server, if it has any.
-    pub fn compile(&self, _: &ProxySpec, _: &ServerSpec) -> Option<ServerCheck> {
+    pub fn compile(&self, _: &ProxySpec, server: &ServerSpec) -> Option<ServerCheck> {
         let inter = self.inter.unwrap_or(DEFAULT_INTER);
         self.check.then(|| ServerCheck {
             inter,
@@ -65,6 +68,7 @@ impl ServerCheckSpec {
             downinter: self.downinter.unwrap_or(inter),
             addr: self.addr,
             port: self.port,
+            send_proxy: server.send_proxy,
         })
     }
 
@@ -268,12 +272,6 @@ pub const PART: Part = Part {
             ..PLANNED
         },
         ServerOption {
-            name: "check-send-proxy",
-            doc: "Checks begin with a PROXY protocol header.",
-            examples: &["check-send-proxy"],
-            ..PLANNED
-        },
-        ServerOption {
             name: "check-sni",
             args: "<sni>",
             doc: "The name that checks over TLS ask for.",
@@ -365,13 +363,6 @@ pub const PART: Part = Part {
                 server.check.check = false;
                 Ok(())
             },
-            ..CHECK
-        },
-        ServerOption {
-            name: "no-check-send-proxy",
-            doc: "Undoes a check-send-proxy of default-server.",
-            examples: &["no-check-send-proxy"],
-            status: Status::NoEffect("checks never send a PROXY header"),
             ..CHECK
         },
         ServerOption {

@@ -15,21 +15,6 @@ fn refuse(line: &OptionLine<'_, '_>, message: String) -> crate::config::diagnost
     line.alert(message)
 }
 
-fn netscaler(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
-    let value = line.word().map(|w| parse_lenient(w.bytes()));
-    match value {
-        None => Err(refuse(line, "'accept-netscaler-cip' : missing value".into())),
-        Some(0) => {
-            Err(refuse(line, "'accept-netscaler-cip' : invalid value 0, must be >= 0".into()))
-        }
-        Some(value) => {
-            bind.expected.netscaler = true;
-            bind.expected.magic = value as u32;
-            Ok(())
-        }
-    }
-}
-
 fn mss(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     let value = line.word().map(|w| parse_lenient(w.bytes()));
     match value {
@@ -118,26 +103,6 @@ fn version(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
 /// The rows of this family.
 pub const PART: Part = Part {
     bind_options: &[
-        BindOption {
-            name: "accept-netscaler-cip",
-            args: "<magic number>",
-            doc: "Connections begin with a NetScaler client address header.",
-            examples: &["accept-netscaler-cip 5"],
-            status: Status::Works,
-            parse: netscaler,
-            ..BindOption::NEW
-        },
-        BindOption {
-            name: "accept-proxy",
-            doc: "Connections begin with a PROXY protocol header.",
-            examples: &["accept-proxy"],
-            status: Status::Works,
-            parse: |_, bind| {
-                bind.expected.proxy = true;
-                Ok(())
-            },
-            ..BindOption::NEW
-        },
         BindOption {
             name: "allow-0rtt",
             doc: "Takes early data.",

@@ -4,6 +4,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::catalog::{BindOption, Part, ServerOption, Status};
+use crate::config::args::{OptionLine, Parsed, parse_lenient};
+use crate::config::spec::{BindSpec, ServerSpec};
+use crate::flow::server::transport::refuse;
+
 /// What a connection begins with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Expected {
@@ -305,9 +310,13 @@ fn packet_ends(body: &[u8]) -> Result<(SocketAddr, SocketAddr), Fault> {
 
 /// What a server is to be sent before anything else (manual 5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Send {
-    /// `send-proxy-v2`; version 1 otherwise.
+pub struct SendSpec {
+    /// `send-proxy`
+    pub v1: bool,
+    /// `send-proxy-v2`, which goes before.
     pub v2: bool,
+    /// `check-send-proxy`
+    pub check: bool,
     /// `send-proxy-v2-ssl` and `proxy-v2-options ssl`: what is known of the client's TLS.
     pub ssl: bool,
     /// `proxy-v2-options crc32c`
@@ -329,7 +338,23 @@ pub struct Told<'a> {
     pub unique_id: Option<&'a [u8]>,
 }
 
-impl Send {
+impl SendSpec {
+    /// Whether connections begin with a header at all.
+    pub fn is_on(&self) -> bool {
+        self.v1 || self.v2
+    }
+
+    /// The header of a health check's connection, from our end to the server's; `elsewhere` when the
+    /// check goes to an address or a port of its own.
+    pub fn of_check(&self, ends: Option<(SocketAddr, SocketAddr)>, elsewhere: bool) -> Vec<u8> {
+        match (self.check || (self.is_on() && !elsewhere), self.v2) {
+            (false, _) => Vec::new(),
+            // A connection of our own: LOCAL.
+            (true, true) => SendSpec { v2: true, ..SendSpec::default() }.header(&Told::default()),
+            (true, false) => header_v1(ends),
+        }
+    }
+
     /// The header's bytes.
     pub fn header(&self, told: &Told<'_>) -> Vec<u8> {
         if self.v2 { self.header_v2(told) } else { header_v1(told.ends) }
@@ -411,6 +436,125 @@ fn header_v1(ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
         .into_bytes()
 }
 
+fn netscaler(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
+    let value = line.word().map(|w| parse_lenient(w.bytes()));
+    match value {
+        None => Err(line.alert("'accept-netscaler-cip' : missing value")),
+        Some(0) => {
+            Err(line.alert("'accept-netscaler-cip' : invalid value 0, must be >= 0"))
+        }
+        Some(value) => {
+            bind.expected.netscaler = true;
+            bind.expected.magic = value as u32;
+            Ok(())
+        }
+    }
+}
+
+fn no_option(name: &str) -> String {
+    format!("'{name}' : proxy v2 option not implemented")
+}
+
+fn v2_options(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let list = line.word().map(|w| w.str()).unwrap_or_default();
+    for option in list.split(',') {
+        let send = &mut server.send_proxy;
+        match option {
+            "ssl" | "cert-cn" | "cert-key" | "cert-sig" | "ssl-cipher" => send.ssl = true,
+            "authority" => send.authority = true,
+            "crc32c" => send.crc32c = true,
+            "unique-id" => send.unique_id = true,
+            other => return Err(refuse(line, no_option(other))),
+        }
+    }
+    Ok(())
+}
+
+fn send(server: &mut ServerSpec, change: fn(&mut SendSpec)) -> Parsed {
+    change(&mut server.send_proxy);
+    Ok(())
+}
+
+const SERVER: ServerOption = ServerOption { status: Status::Works, ..ServerOption::NEW };
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    bind_options: &[
+        BindOption {
+            name: "accept-netscaler-cip",
+            args: "<magic number>",
+            doc: "Connections begin with a NetScaler client address header.",
+            examples: &["accept-netscaler-cip 5"],
+            status: Status::Works,
+            parse: netscaler,
+        },
+        BindOption {
+            name: "accept-proxy",
+            doc: "Connections begin with a PROXY protocol header.",
+            examples: &["accept-proxy"],
+            status: Status::Works,
+            parse: |_, bind| {
+                bind.expected.proxy = true;
+                Ok(())
+            },
+            ..BindOption::NEW
+        },
+    ],
+    server_options: &[
+        ServerOption {
+            name: "check-send-proxy",
+            doc: "Checks begin with a PROXY protocol header.",
+            examples: &["check-send-proxy"],
+            parse: |_, server| send(server, |s| s.check = true),
+            ..SERVER
+        },
+        ServerOption {
+            name: "no-check-send-proxy",
+            doc: "Undoes a check-send-proxy of default-server.",
+            examples: &["no-check-send-proxy"],
+            parse: |_, server| send(server, |s| s.check = false),
+            ..SERVER
+        },
+        ServerOption {
+            name: "no-send-proxy",
+            doc: "Undoes send-proxy.",
+            examples: &["no-send-proxy"],
+            parse: |_, server| send(server, |s| s.v1 = false),
+            ..SERVER
+        },
+        ServerOption {
+            name: "no-send-proxy-v2",
+            doc: "Undoes send-proxy-v2.",
+            examples: &["no-send-proxy-v2"],
+            parse: |_, server| send(server, |s| s.v2 = false),
+            ..SERVER
+        },
+        ServerOption {
+            name: "proxy-v2-options",
+            args: "<option>[,<option>]*",
+            doc: "What headers of version 2 of the PROXY protocol tell beside the addresses.",
+            examples: &["proxy-v2-options ssl,crc32c"],
+            parse: v2_options,
+            ..SERVER
+        },
+        ServerOption {
+            name: "send-proxy",
+            doc: "Connections begin with a PROXY protocol header, version 1.",
+            examples: &["send-proxy"],
+            parse: |_, server| send(server, |s| s.v1 = true),
+            ..SERVER
+        },
+        ServerOption {
+            name: "send-proxy-v2",
+            doc: "Connections begin with a PROXY protocol header, version 2.",
+            examples: &["send-proxy-v2"],
+            parse: |_, server| send(server, |s| s.v2 = true),
+            ..SERVER
+        },
+    ],
+    ..Part::NONE
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -446,7 +590,15 @@ mod tests {
 
     #[test]
     fn what_is_sent_can_be_read() {
-        let every = Send { v2: true, ssl: true, crc32c: true, authority: true, unique_id: true };
+        let every = SendSpec {
+            v1: false,
+            check: false,
+            v2: true,
+            ssl: true,
+            crc32c: true,
+            authority: true,
+            unique_id: true,
+        };
         for ends in [ends("1.2.3.4:1", "5.6.7.8:2"), ends("[::1]:1", "[::2]:2")] {
             let told = Told { ends, authority: Some(b"name"), unique_id: Some(b"id") };
             let bytes = every.header(&told);
@@ -457,14 +609,14 @@ mod tests {
             let mut broken = bytes.clone();
             *broken.last_mut().unwrap() ^= 1;
             assert_eq!(read(&broken), Err(Fault::Invalid));
-            assert_eq!(read(&Send::default().header(&told)).unwrap().ends, ends);
+            assert_eq!(read(&SendSpec::default().header(&told)).unwrap().ends, ends);
         }
         assert_eq!(read(&every.header(&Told::default())).unwrap().ends, None);
     }
 
     #[test]
     fn values_that_overrun_the_header_are_refused() {
-        let send = Send { v2: true, ..Send::default() };
+        let send = SendSpec { v2: true, ..SendSpec::default() };
         let told = Told { ends: ends("1.2.3.4:1", "5.6.7.8:2"), ..Told::default() };
         let mut bytes = send.header(&told);
         bytes.extend([2, 0, 16, b'a']);

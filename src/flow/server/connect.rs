@@ -8,7 +8,9 @@ use std::os::unix::net::{SocketAddr as UnixAddress, UnixStream};
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockRef, Type};
 
-use crate::flow::session::Stream;
+use crate::flow::http::unique_id;
+use crate::flow::listener::proxy_protocol::{SendSpec, Told};
+use crate::flow::session::{Address, Stream};
 use crate::flow::transport::socket::Socket;
 use crate::state::server_status::ServerAddress;
 use crate::state::world::Server;
@@ -18,6 +20,28 @@ use crate::state::world::Server;
 /// # Errors
 /// The system's: nobody listens there, or the server has no address.
 pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket> {
+    let mut socket = reach(server, stream).await?;
+    if server.spec.send_proxy.is_on() {
+        let header = proxy_header(&server.spec.send_proxy, stream);
+        let (_, mut writer) = socket.split();
+        writer.write_all(&header).await?;
+    }
+    Ok(socket)
+}
+
+/// The header of the PROXY protocol: the client's ends of its connection.
+fn proxy_header(send: &SendSpec, stream: &Stream<'_>) -> Vec<u8> {
+    let session = stream.session;
+    let ends = match (&*session.source(), session.destination().as_deref()) {
+        (Address::Inet(source), Some(Address::Inet(destination))) => Some((*source, *destination)),
+        _ => None,
+    };
+    let authority = session.proxied.as_ref().and_then(|p| p.authority.as_deref());
+    let unique_id = if send.unique_id { unique_id::of(stream) } else { None };
+    send.header(&Told { ends, authority, unique_id: unique_id.as_deref() })
+}
+
+async fn reach(server: &Server, stream: &Stream<'_>) -> io::Result<Socket> {
     let address = server.status.address.load_full();
     match &*address {
         ServerAddress::Inet(address) => {

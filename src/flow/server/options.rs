@@ -10,6 +10,7 @@ use crate::config::compile::Compiler;
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
 use crate::config::spec::ProxySpec;
+use crate::flow::listener::proxy_protocol::SendSpec;
 use crate::flow::server::source::SourceSpec;
 use crate::state::server_status::ServerAddress;
 
@@ -64,6 +65,8 @@ pub struct ServerOptionsSpec {
     pub pool_max_conn: Option<i64>,
     /// `pool-purge-delay`
     pub pool_purge_delay: Option<Duration>,
+    /// `send-proxy`, `send-proxy-v2`, `proxy-v2-options`, `check-send-proxy`
+    pub send_proxy: SendSpec,
     /// `source`
     pub source: Option<SourceSpec>,
     /// `redir`

@@ -13,7 +13,8 @@ use crate::flow::server::options::{argument, mistake};
 use crate::flow::server::source::SourceSpec;
 use crate::sample::expr::Expr;
 
-fn refuse(line: &OptionLine<'_, '_>, message: impl AsRef<str>) -> Diagnostic {
+/// A mistake in the option's argument.
+pub fn refuse(line: &OptionLine<'_, '_>, message: impl AsRef<str>) -> Diagnostic {
     line.alert(format!("'{}' : {}.", line.subject, message.as_ref()))
 }
 
@@ -91,26 +92,6 @@ fn proto(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
         }
         other => Err(refuse(line, format!("'proto' :  unknown MUX protocol '{other}'"))),
     }
-}
-
-fn v2_options(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    let list = line.word().map(|w| w.str()).unwrap_or_default();
-    for option in list.split(',') {
-        let known = [
-            "ssl",
-            "cert-cn",
-            "cert-key",
-            "cert-sig",
-            "ssl-cipher",
-            "authority",
-            "crc32c",
-            "unique-id",
-        ];
-        if !known.contains(&option) {
-            return Err(refuse(line, format!("'{option}' : proxy v2 option not implemented")));
-        }
-    }
-    Ok(())
 }
 
 fn redir(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
@@ -413,18 +394,6 @@ pub const PART: Part = Part {
             ..ServerOption::NEW
         },
         ServerOption {
-            name: "no-send-proxy",
-            doc: "Undoes a send-proxy of default-server.",
-            examples: &["no-send-proxy"],
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "no-send-proxy-v2",
-            doc: "Undoes a send-proxy-v2 of default-server.",
-            examples: &["no-send-proxy-v2"],
-            ..ServerOption::NEW
-        },
-        ServerOption {
             name: "no-send-proxy-v2-ssl",
             doc: "Undoes a send-proxy-v2-ssl of default-server.",
             examples: &["no-send-proxy-v2-ssl"],
@@ -544,14 +513,6 @@ pub const PART: Part = Part {
             ..ServerOption::NEW
         },
         ServerOption {
-            name: "proxy-v2-options",
-            args: "<option>[,<option>]*",
-            doc: "What PROXY v2 headers carry: `ssl`, `cert-cn`, `ssl-cipher`, `cert-sig`, `cert-key`, `authority`, `crc32c`, `unique-id`.",
-            examples: &["proxy-v2-options ssl,crc32c"],
-            parse: v2_options,
-            ..ServerOption::NEW
-        },
-        ServerOption {
             name: "redir",
             args: "<prefix>",
             doc: "Answers GET and HEAD requests with a redirection to this prefix and their path.",
@@ -591,18 +552,6 @@ pub const PART: Part = Part {
             doc: "The resolvers to use.",
             examples: &["resolvers dns"],
             parse: resolvers,
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "send-proxy",
-            doc: "Connections begin with a PROXY protocol header.",
-            examples: &["send-proxy"],
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "send-proxy-v2",
-            doc: "Connections begin with a PROXY v2 header.",
-            examples: &["send-proxy-v2"],
             ..ServerOption::NEW
         },
         ServerOption {
