@@ -46,6 +46,44 @@ pub fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: i32) -> io::
     check(unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, pointer, length) }).map(drop)
 }
 
+/// What the kernel keeps about a TCP connection.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct TcpInfo {
+    /// Microseconds.
+    pub rtt: u32,
+    /// Microseconds.
+    pub rttvar: u32,
+    pub unacked: u32,
+    pub sacked: u32,
+    pub lost: u32,
+    pub retrans: u32,
+    pub fackets: u32,
+    pub reordering: u32,
+}
+
+/// Asks the kernel about a TCP connection.
+pub fn tcp_info(fd: RawFd) -> io::Result<TcpInfo> {
+    let mut info = std::mem::MaybeUninit::<libc::tcp_info>::zeroed();
+    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let pointer = info.as_mut_ptr().cast();
+    // SAFETY: `pointer` leads to `length` bytes; a number that is no TCP socket is reported.
+    check(unsafe {
+        libc::getsockopt(fd, libc::SOL_TCP, libc::TCP_INFO, pointer, &raw mut length)
+    })?;
+    // SAFETY: plain numbers, all of which the zeroes or the kernel have set.
+    let info = unsafe { info.assume_init() };
+    Ok(TcpInfo {
+        rtt: info.tcpi_rtt,
+        rttvar: info.tcpi_rttvar,
+        unacked: info.tcpi_unacked,
+        sacked: info.tcpi_sacked,
+        lost: info.tcpi_lost,
+        retrans: info.tcpi_retrans,
+        fackets: info.tcpi_fackets,
+        reordering: info.tcpi_reordering,
+    })
+}
+
 /// Makes the coming close of a TCP connection silent: the other end learns nothing of it. Without the
 /// right to do so, the packet that tells of it comes no further than the next router.
 pub fn forget_connection(fd: RawFd) {

@@ -106,6 +106,7 @@ pub fn compile(
     Some(World {
         generation,
         userlists: Userlist::compile_all(spec),
+        environment: spec.environment.clone(),
         global,
         log,
         looks_at_bodies: body::LOOKED_AT.load(Relaxed),

@@ -15,6 +15,7 @@ use std::cell::Cell;
 
 use crate::flow::phase::Phase;
 use crate::flow::session::{Session, Stream};
+use crate::flow::threads::View;
 pub use args::{ArgType, Argument};
 use value::{Type, Value};
 
@@ -98,6 +99,14 @@ pub struct SampleContext<'a> {
 }
 
 impl SampleContext<'_> {
+    /// The configuration at hand, and the indices of the frontend and of the backend, once chosen.
+    pub fn place(&self) -> Option<(View, usize, Option<usize>)> {
+        match self.stream {
+            Some(stream) => Some((stream.world.clone(), stream.frontend, stream.backend)),
+            None => self.session.view().map(|(world, frontend)| (world, frontend, None)),
+        }
+    }
+
     /// Whether the value that was just looked at may still change, and there will be another look.
     pub fn may_change(&self) -> bool {
         self.changing.get() && !self.is_last_look()

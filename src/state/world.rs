@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
 
 use crate::check::Check;
+use crate::config::environment::Environment;
 use crate::config::global::Global;
 use crate::config::outside::Bound;
 use crate::config::proxy::Mode;
@@ -55,6 +56,8 @@ pub struct World {
     pub tables: HashMap<String, Arc<StickTable>>,
     /// What ACLs and maps look at.
     pub references: Arc<References>,
+    /// The environment as `setenv` and its kin have left it.
+    pub environment: Environment,
     /// The runtime sockets.
     pub cli: CliSockets,
     /// Notices to print when this configuration starts to run.

@@ -487,6 +487,7 @@ pub const PART: Part = Part {
             examples: &["accept-netscaler-cip 5"],
             status: Status::Works,
             parse: netscaler,
+            ..BindOption::NEW
         },
         BindOption {
             name: "accept-proxy",

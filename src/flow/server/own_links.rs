@@ -66,6 +66,8 @@ pub fn is_own(stream: &Stream<'_>, server: &Server) -> bool {
     never
         || stream.session.own_links.authenticated.get()
         || server.source.as_ref().is_some_and(|s| s.is_of_client())
+        // A PROXY protocol header has named this client.
+        || server.spec.send_proxy.is_on()
 }
 
 /// Notes that a server authenticates the connection and not the request (NTLM, Negotiate).

@@ -1,9 +1,15 @@
 //! Fetches from the connection (manual 7.3.3).
 
+use std::net::IpAddr;
+
 use crate::catalog::{Fetch, Part, Status};
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
-use crate::sample::{ArgType, Arguments};
+use crate::sample::{ArgType, Arguments, SampleContext};
+use crate::state::clock;
+use crate::state::counters::Counters;
+use crate::state::world::Proxy;
+use crate::sys;
 
 const L4: Fetch = Fetch {
     gives: Type::Ipv4,
@@ -21,6 +27,66 @@ fn unit(args: &mut Arguments) -> Result<(), String> {
     }
 }
 
+/// The frontend named by the argument, or the one the client came in by.
+fn frontend<R>(
+    context: &SampleContext<'_>,
+    args: &Arguments,
+    look: impl FnOnce(&Proxy) -> Option<R>,
+) -> Option<R> {
+    let (world, own, _) = context.place()?;
+    match args.str(0).filter(|name| !name.is_empty()) {
+        None => look(world.proxies.get(own)?),
+        Some(name) => look(world.frontend(std::str::from_utf8(name).ok()?)?),
+    }
+}
+
+fn of_frontend(
+    context: &SampleContext<'_>,
+    args: &Arguments,
+    take: impl FnOnce(&Counters) -> u32,
+) -> Option<Value<'static>> {
+    let counted = |p: &Proxy| Some(take(&p.frontend.as_ref()?.state.counters));
+    frontend(context, args, counted).map(|n| Value::Int(n.into()))
+}
+
+/// The backend at hand: the frontend itself before one is chosen.
+fn backend<'a>(context: &SampleContext<'a>) -> Option<&'a Proxy> {
+    let stream = context.stream?;
+    stream.backend().or(stream.frontend())
+}
+
+/// The name of the frontend's default backend.
+fn default_backend(context: &SampleContext<'_>, args: &Arguments) -> Option<Value<'static>> {
+    let (world, ..) = context.place()?;
+    let index = frontend(context, args, |p| p.frontend.as_ref()?.default_backend)?;
+    Some(Value::string(world.proxies.get(index)?.name.as_str()))
+}
+
+/// Whether an address is one of this machine: then a socket can be bound to it.
+fn is_local(address: Option<IpAddr>) -> Option<Value<'static>> {
+    let address = address?;
+    Some(Value::Bool(std::net::UdpSocket::bind((address, 0)).is_ok()))
+}
+
+/// A number that the kernel keeps about the client's connection; TCP only.
+fn kernel(
+    context: &SampleContext<'_>,
+    take: impl FnOnce(&sys::TcpInfo) -> u32,
+) -> Option<Value<'static>> {
+    let info = sys::tcp_info(context.session.fd()).ok()?;
+    Some(Value::Int(take(&info).into()))
+}
+
+/// A time that the kernel keeps in microseconds, by default in milliseconds.
+fn kernel_time(
+    context: &SampleContext<'_>,
+    args: &Arguments,
+    take: impl FnOnce(&sys::TcpInfo) -> u32,
+) -> Option<Value<'static>> {
+    let unit = if args.str(0) == Some(b"us") { 1 } else { 1_000 };
+    kernel(context, |info| take(info) / unit)
+}
+
 /// The rows of this family.
 pub const PART: Part = Part {
     fetches: &[
@@ -30,6 +96,8 @@ pub const PART: Part = Part {
             valid: valid::RESPONSE_KEPT,
             doc: "The major HTTP version spoken with the server.",
             examples: &["bc_http_major"],
+            status: Status::Works,
+            run: |c, _| c.stream?.times.connected.map(|_| Value::Int(1)),
             ..Fetch::NEW
         },
         Fetch {
@@ -38,6 +106,8 @@ pub const PART: Part = Part {
             valid: valid::BACKEND,
             doc: "The number of the current backend.",
             examples: &["be_id"],
+            status: Status::Works,
+            run: |c, _| Some(Value::Int(backend(c)?.id.into())),
             ..Fetch::NEW
         },
         Fetch {
@@ -46,6 +116,8 @@ pub const PART: Part = Part {
             valid: valid::BACKEND,
             doc: "The name of the current backend.",
             examples: &["be_name"],
+            status: Status::Works,
+            run: |c, _| Some(Value::text(backend(c)?.name.as_bytes())),
             ..Fetch::NEW
         },
         Fetch {
@@ -61,6 +133,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT,
             doc: "Connections on the same listener.",
             examples: &["dst_conn"],
+            status: Status::Works,
+            run: |c, _| Some(Value::Int(c.session.listener.counters.sessions.get().into())),
             ..Fetch::NEW
         },
         Fetch {
@@ -69,6 +143,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Whether the destination address is one of this machine.",
             examples: &["dst_is_local"],
+            status: Status::Works,
+            run: |c, _| is_local(c.session.destination()?.ip()),
             ..Fetch::NEW
         },
         Fetch {
@@ -86,6 +162,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Forward-acknowledged segments counted by the kernel for the client connection.",
             examples: &["fc_fackets"],
+            status: Status::Works,
+            run: |c, _| kernel(c, |i| i.fackets),
             ..Fetch::NEW
         },
         Fetch {
@@ -94,6 +172,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "The major HTTP version spoken with the client.",
             examples: &["fc_http_major"],
+            status: Status::Works,
+            run: |_, _| Some(Value::Int(1)),
             ..Fetch::NEW
         },
         Fetch {
@@ -103,6 +183,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Lost segments counted by the kernel for the client connection.",
             examples: &["fc_lost"],
+            status: Status::Works,
+            run: |c, _| kernel(c, |i| i.lost),
             ..Fetch::NEW
         },
         Fetch {
@@ -111,6 +193,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "The authority a PROXY protocol header carried.",
             examples: &["fc_pp_authority"],
+            status: Status::Works,
+            run: |c, _| c.session.proxied.as_ref()?.authority.as_deref().map(Value::text),
             ..Fetch::NEW
         },
         Fetch {
@@ -119,6 +203,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "The unique id a PROXY protocol header carried.",
             examples: &["fc_pp_unique_id"],
+            status: Status::Works,
+            run: |c, _| c.session.proxied.as_ref()?.unique_id.as_deref().map(Value::text),
             ..Fetch::NEW
         },
         Fetch {
@@ -127,6 +213,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Whether the client connection began with a PROXY protocol header.",
             examples: &["fc_rcvd_proxy"],
+            status: Status::Works,
+            run: |c, _| Some(Value::Bool(c.session.proxied.as_ref().is_some_and(|p| p.proxy))),
             ..Fetch::NEW
         },
         Fetch {
@@ -136,6 +224,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "The kernel's reordering measure for the client connection.",
             examples: &["fc_reordering"],
+            status: Status::Works,
+            run: |c, _| kernel(c, |i| i.reordering),
             ..Fetch::NEW
         },
         Fetch {
@@ -145,6 +235,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Retransmitted segments of the client connection.",
             examples: &["fc_retrans"],
+            status: Status::Works,
+            run: |c, _| kernel(c, |i| i.retrans),
             ..Fetch::NEW
         },
         Fetch {
@@ -155,6 +247,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Round trip time of the client connection, in ms or us.",
             examples: &["fc_rtt(us)"],
+            status: Status::Works,
+            run: |c, a| kernel_time(c, a, |i| i.rtt),
             ..Fetch::NEW
         },
         Fetch {
@@ -165,6 +259,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Variance of the round trip time, in ms or us.",
             examples: &["fc_rttvar"],
+            status: Status::Works,
+            run: |c, a| kernel_time(c, a, |i| i.rttvar),
             ..Fetch::NEW
         },
         Fetch {
@@ -174,6 +270,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Selectively acknowledged segments of the client connection.",
             examples: &["fc_sacked"],
+            status: Status::Works,
+            run: |c, _| kernel(c, |i| i.sacked),
             ..Fetch::NEW
         },
         Fetch {
@@ -183,6 +281,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Unacknowledged segments of the client connection.",
             examples: &["fc_unacked"],
+            status: Status::Works,
+            run: |c, _| kernel(c, |i| i.unacked),
             ..Fetch::NEW
         },
         Fetch {
@@ -193,6 +293,8 @@ pub const PART: Part = Part {
             valid: valid::INTERNAL,
             doc: "Established connections of a frontend.",
             examples: &["fe_conn(web)"],
+            status: Status::Works,
+            run: |c, a| of_frontend(c, a, |n| n.sessions.get()),
             ..Fetch::NEW
         },
         Fetch {
@@ -201,6 +303,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT,
             doc: "The name of the frontend's default backend.",
             examples: &["fe_defbe"],
+            status: Status::Works,
+            run: default_backend,
             ..Fetch::NEW
         },
         Fetch {
@@ -209,6 +313,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT,
             doc: "The number of the current frontend.",
             examples: &["fe_id"],
+            status: Status::Works,
+            run: |c, a| frontend(c, a, |p| Some(Value::Int(p.id.into()))),
             ..Fetch::NEW
         },
         Fetch {
@@ -217,6 +323,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT,
             doc: "The name of the current frontend.",
             examples: &["fe_name"],
+            status: Status::Works,
+            run: |c, a| frontend(c, a, |p| Some(Value::string(p.name.as_str()))),
             ..Fetch::NEW
         },
         Fetch {
@@ -227,6 +335,8 @@ pub const PART: Part = Part {
             valid: valid::INTERNAL,
             doc: "Requests of a frontend in the last second.",
             examples: &["fe_req_rate(web)"],
+            status: Status::Works,
+            run: |c, a| of_frontend(c, a, |n| n.request_rate.get(clock::now_ms())),
             ..Fetch::NEW
         },
         Fetch {
@@ -237,6 +347,8 @@ pub const PART: Part = Part {
             valid: valid::INTERNAL,
             doc: "New sessions of a frontend in the last second.",
             examples: &["fe_sess_rate(web)"],
+            status: Status::Works,
+            run: |c, a| of_frontend(c, a, |n| n.session_rate.get(clock::now_ms())),
             ..Fetch::NEW
         },
         Fetch {
@@ -245,6 +357,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT,
             doc: "The number of the listening socket.",
             examples: &["so_id"],
+            status: Status::Works,
+            run: |c, _| Some(Value::Int(c.session.listener.id.into())),
             ..Fetch::NEW
         },
         Fetch {
@@ -253,6 +367,11 @@ pub const PART: Part = Part {
             valid: valid::CLIENT,
             doc: "The name of the listening socket.",
             examples: &["so_name"],
+            status: Status::Works,
+            run: |c, _| {
+                let listener = &c.session.listener;
+                listener.is_named.then(|| Value::text(listener.name.as_bytes()))
+            },
             ..Fetch::NEW
         },
         Fetch {
@@ -268,6 +387,8 @@ pub const PART: Part = Part {
             valid: valid::CLIENT_OR_CHECK,
             doc: "Whether the client's address is one of this machine.",
             examples: &["src_is_local"],
+            status: Status::Works,
+            run: |c, _| is_local(c.session.source().ip()),
             ..Fetch::NEW
         },
         Fetch {
@@ -284,6 +405,8 @@ pub const PART: Part = Part {
             valid: valid::SERVER,
             doc: "The number of the chosen server.",
             examples: &["srv_id"],
+            status: Status::Works,
+            run: |c, _| Some(Value::Int(c.stream?.server()?.id.into())),
             ..Fetch::NEW
         },
         Fetch {
@@ -292,6 +415,8 @@ pub const PART: Part = Part {
             valid: valid::SERVER,
             doc: "The name of the chosen server.",
             examples: &["srv_name"],
+            status: Status::Works,
+            run: |c, _| Some(Value::text(c.stream?.server()?.name.as_bytes())),
             ..Fetch::NEW
         },
     ],
