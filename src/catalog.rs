@@ -375,6 +375,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::server::persist::PART,
     &crate::flow::server::retry::PART,
     &crate::flow::server::source::PART,
+    &crate::flow::server::stick::PART,
     &crate::flow::server::transport::PART,
     &crate::flow::response::error_page::PART,
     &crate::flow::response::errors::PART,

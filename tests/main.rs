@@ -37,6 +37,7 @@ mod sockets;
 mod state_samples;
 mod stats;
 mod stats_page;
+mod stick;
 mod tables;
 mod tcp;
 mod tcp_rules;

@@ -21,13 +21,14 @@ use crate::flow::rules::userlist::Userlist;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::options::ServerOptionsSpec;
 use crate::flow::server::pool::ServerPool;
+use crate::flow::server::stick;
 use crate::flow::session::request_body;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::sample::fetch::body;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
-use crate::state::stick_table::StickTable;
+use crate::state::stick_table::{Data, StickTable};
 use crate::state::world::{
     Backend, BackendState, Fed, Frontend, GrowingLimit, Proxy, Server, World,
 };
@@ -137,6 +138,11 @@ impl Compiler<'_> {
         let of_peers = self.spec.sections.iter().flat_map(|section| &section.tables);
         for (name, spec) in of_proxies.chain(of_peers.map(|(name, spec)| (name, spec))) {
             let previous = self.previous.and_then(|w| w.tables.get(name));
+            let mut spec = spec.clone();
+            if stick::names_table(&self.spec.proxies, name) {
+                spec.store(Data::ServerId, 0);
+                spec.store(Data::ServerName, 0);
+            }
             self.tables.insert(name.clone(), spec.compile(name, previous));
         }
     }

@@ -304,6 +304,16 @@ impl StickTable {
         })?
     }
 
+    /// The stored server's number, 0 for none.
+    pub fn server_id(&self, entry: &Entry) -> Option<u64> {
+        self.get(entry, Data::ServerId).filter(|id| *id > 0)
+    }
+
+    /// An entry is used: it expires later.
+    pub fn touch(&self, entry: &Entry) {
+        entry.touch(clock::now_us());
+    }
+
     /// Stores the server a client sticks to.
     pub fn set_server(&self, entry: &Entry, id: u32, name: &str) {
         self.set(entry, Data::ServerId, u64::from(id));

@@ -1,10 +1,27 @@
 //! `balance rdp-cookie`: the cookie of a remote desktop's first packet chooses (manual 4.2 "balance").
-//! Parsed; the bytes of a TCP request are not at hand yet when a server is chosen.
 
 use crate::catalog::{Part, Status};
 use crate::config::args::Words;
 use crate::config::diagnostic::Diagnostic;
-use crate::flow::balance::{Algorithm, roundrobin};
+use crate::flow::balance::Algorithm;
+use crate::flow::balance::hash::{HashFunction, Hashing, Source};
+use crate::flow::phase::Phase;
+use crate::flow::session::Stream;
+use crate::sample::fetch::l6;
+
+/// The cookie that is looked for when none is named.
+const DEFAULT: &str = "mstshash";
+
+#[derive(Debug)]
+struct Cookie(Vec<u8>);
+
+impl Source for Cookie {
+    fn hash(&self, stream: &Stream<'_>, function: HashFunction) -> Option<u32> {
+        let context = stream.sample_context(Phase::RequestContent);
+        let value = l6::rdp_cookie(&context, &self.0).filter(|value| !value.is_empty())?;
+        Some(function.of(value))
+    }
+}
 
 fn parse(words: &mut Words<'_>) -> Result<(), Diagnostic> {
     let name = words.next.checked_sub(1).and_then(|at| words.all.get(at));
@@ -22,11 +39,14 @@ pub const PART: Part = Part {
     algorithms: &[Algorithm {
         name: "rdp-cookie",
         args: "",
-        doc: "The cookie of an RDP request chooses the server.",
+        doc: "The cookie of an RDP request chooses the server; connections without it take turns.",
         examples: &["rdp-cookie", "rdp-cookie(mstshash)"],
-        status: Status::Planned,
+        status: Status::Works,
         parse,
-        build: roundrobin::ALGORITHM.build,
+        build: |spec, servers| {
+            let name = spec.bracket().unwrap_or_else(|| DEFAULT.to_owned()).into_bytes();
+            Box::new(Hashing::new(spec, servers, Cookie(name)))
+        },
     }],
     ..Part::NONE
 };

@@ -10,4 +10,5 @@ pub mod pool;
 pub mod queue;
 pub mod retry;
 pub mod source;
+pub mod stick;
 pub mod transport;

@@ -67,6 +67,8 @@ pub struct ServerOptionsSpec {
     pub pool_purge_delay: Option<Duration>,
     /// `send-proxy`, `send-proxy-v2`, `proxy-v2-options`, `check-send-proxy`
     pub send_proxy: SendSpec,
+    /// `non-stick`
+    pub non_stick: bool,
     /// `source`
     pub source: Option<SourceSpec>,
     /// `redir`

@@ -13,9 +13,8 @@ use crate::flow::rules::condition::{self, Acl, Condition, ConditionSpec};
 use crate::flow::rules::{RuleOwner, RuleSets};
 use crate::flow::server::cookie::{self, Cookie, CookieCapture, CookieSpec, Own};
 use crate::flow::server::cookie::{RequestCookie, ResponseCookie};
+use crate::flow::server::stick::{self, StickRule, StickRuleSpec};
 use crate::flow::session::Stream;
-use crate::sample::expr::Expr;
-use crate::sample::valid::{self, Place};
 use crate::state::world::{Backend, Proxy};
 
 /// What a backend's lines say about persistence.
@@ -29,6 +28,10 @@ pub struct PersistSpec {
     rules: Vec<(bool, Option<ConditionSpec>)>,
     /// `use-server`, in their order.
     use_servers: Vec<UseServerSpec>,
+    /// `stick …`
+    pub stick: Vec<StickRuleSpec>,
+    /// `persist rdp-cookie`: the cookie's name.
+    pub rdp_cookie: Option<Vec<u8>>,
 }
 
 /// `use-server` as written.
@@ -47,6 +50,10 @@ pub struct Persistence {
     pub cookie: Option<Cookie>,
     rules: Vec<(bool, Option<Condition>)>,
     use_servers: Vec<UseServer>,
+    /// `stick …`
+    pub stick: Vec<StickRule>,
+    /// `persist rdp-cookie`: the cookie's name.
+    pub rdp_cookie: Option<Vec<u8>>,
 }
 
 #[derive(Debug)]
@@ -84,6 +91,8 @@ pub struct Persisted {
     pub first_seen: i64,
     /// `capture cookie`: of the request and of the response.
     pub captured: (Option<Vec<u8>>, Option<Vec<u8>>),
+    /// The entries of stick tables that will name the server.
+    pub stored: Vec<stick::Stored>,
 }
 
 impl PersistSpec {
@@ -114,8 +123,12 @@ impl PersistSpec {
                 Some(UseServer { target, condition: made(&rule.condition)? })
             })
             .collect();
-        let any = cookie.is_some() || !rules.is_empty() || !use_servers.is_empty();
-        any.then(|| Box::new(Persistence { cookie, rules, use_servers }))
+        let stick = stick::compile(&self.stick, proxy, acls, compiler);
+        let rdp_cookie = self.rdp_cookie.clone();
+        let any = cookie.is_some()
+            || rdp_cookie.is_some()
+            || !(rules.is_empty() && use_servers.is_empty() && stick.is_empty());
+        any.then(|| Box::new(Persistence { cookie, rules, use_servers, stick, rdp_cookie }))
     }
 }
 
@@ -151,7 +164,8 @@ pub fn judge(stream: &mut Stream<'_>, phase: Phase) {
     found.to_any_state = force || proxy.options.persist;
 }
 
-fn of_backend(
+/// The backend and how it keeps clients on their server.
+pub fn of_backend(
     world: &crate::state::world::World,
     index: Option<usize>,
 ) -> Option<(&Proxy, &Backend, &Persistence)> {
@@ -315,22 +329,6 @@ impl Cacheable {
     }
 }
 
-/// `persist rdp-cookie` or `persist rdp-cookie(name)`.
-fn persist(line: &mut Line<'_>) -> Parsed {
-    let Some(word) = line.word() else { return Err(line.alert("missing persist method.")) };
-    let word = word.str();
-    let Some(rest) = word.strip_prefix("rdp-cookie") else {
-        return Err(line.alert("unknown persist method."));
-    };
-    let named = rest
-        .strip_prefix('(')
-        .is_none_or(|name| name.split_once(')').is_some_and(|(name, _)| !name.is_empty()));
-    if !named {
-        return Err(line.alert("persist rdp-cookie(name)' requires an rdp cookie name."));
-    }
-    Ok(())
-}
-
 /// `force-persist` and `ignore-persist`.
 fn persist_rule(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
@@ -385,43 +383,6 @@ pub fn name_format(
     Ok(Some(format).filter(|f| f.constant().is_none()))
 }
 
-/// `stick on`, `stick match`, `stick store-request`, `stick store-response`.
-fn stick(line: &mut Line<'_>) -> Parsed {
-    let store_response = line.keyword.name == "stick store-response";
-    let Some(word) = line.word() else {
-        return Err(line.alert("'stick' expects a fetch method."));
-    };
-    let expr = Expr::parse(&word.str()).map_err(|e| line.alert(format!("'stick': {e}")))?;
-    let (place, said) = match store_response {
-        true => (Place::StoreResponse, "'store-response'"),
-        false => (Place::UseServer, "'store-request'"),
-    };
-    if !valid::at(expr.fetch, place) {
-        return Err(line.alert(format!(
-            "'stick': fetch method '{}' extracts information from '{}', none of which is available for {said}.",
-            expr.fetch.name,
-            valid::needs(expr.fetch)
-        )));
-    }
-    if line.accept("table") {
-        let name = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-        let kind = match store_response || line.keyword.name == "stick store-request" {
-            true => "store table",
-            false => "stick-table",
-        };
-        let place = line.last_place();
-        line.proxy().references.tables.push((kind, name, place));
-    }
-    match line.peek().map(|w| w.str()) {
-        None => Ok(()),
-        Some(word) if word == "if" || word == "unless" => {
-            condition::parse_named(line, "'stick': error detected while parsing sticking condition")
-                .map(drop)
-        }
-        Some(word) => Err(line.alert(format!("'stick': unknown keyword '{word}'."))),
-    }
-}
-
 const BACKEND: Keyword =
     Keyword { sections: Sections::LISTEN.and(Sections::BACKEND), ..Keyword::NEW };
 
@@ -444,59 +405,6 @@ pub const PART: Part = Part {
             examples: &["ignore-persist if { path_beg /static }"],
             status: Status::Works,
             parse: persist_rule,
-            ..BACKEND
-        },
-        Keyword {
-            name: "persist",
-            sections: Sections::BACKENDS,
-            args: "rdp-cookie[(<name>)]",
-            doc: "Keeps RDP clients on their server by the cookie of their request.",
-            examples: &["persist rdp-cookie(msts)"],
-            parse: persist,
-            ..BACKEND
-        },
-        Keyword {
-            name: "persist rdp-cookie",
-            sections: Sections::BACKENDS,
-            args: "",
-            doc: "As persist with a name in brackets; the cookie is msts.",
-            examples: &["persist rdp-cookie"],
-            parse: |line| {
-                line.rest();
-                Ok(())
-            },
-            ..BACKEND
-        },
-        Keyword {
-            name: "stick match",
-            args: "<expression> [table <table>] [{ if | unless } <condition>]",
-            doc: "Sends the request to the server that a stick table names.",
-            examples: &["stick match src"],
-            parse: stick,
-            ..BACKEND
-        },
-        Keyword {
-            name: "stick on",
-            args: "<expression> [table <table>] [{ if | unless } <condition>]",
-            doc: "Looks the server up in a stick table, and stores it there.",
-            examples: &["stick on src"],
-            parse: stick,
-            ..BACKEND
-        },
-        Keyword {
-            name: "stick store-request",
-            args: "<expression> [table <table>] [{ if | unless } <condition>]",
-            doc: "Stores the request's server in a stick table.",
-            examples: &["stick store-request src"],
-            parse: stick,
-            ..BACKEND
-        },
-        Keyword {
-            name: "stick store-response",
-            args: "<expression> [table <table>] [{ if | unless } <condition>]",
-            doc: "Stores the response's server in a stick table.",
-            examples: &["stick store-response res.hdr(x-session)"],
-            parse: stick,
             ..BACKEND
         },
         Keyword {

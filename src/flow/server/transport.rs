@@ -471,12 +471,6 @@ pub const PART: Part = Part {
             ..ServerOption::NEW
         },
         ServerOption {
-            name: "non-stick",
-            doc: "Is never stored in stick tables.",
-            examples: &["non-stick"],
-            ..ServerOption::NEW
-        },
-        ServerOption {
             name: "npn",
             args: "<protocols>",
             status: Status::NoEffect("NPN is gone from TLS; ALPN took its place"),
@@ -612,12 +606,6 @@ pub const PART: Part = Part {
             name: "ssl-reuse",
             doc: "Undoes a no-ssl-reuse of default-server.",
             examples: &["ssl-reuse"],
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "stick",
-            doc: "Undoes a non-stick of default-server.",
-            examples: &["stick"],
             ..ServerOption::NEW
         },
         ServerOption {

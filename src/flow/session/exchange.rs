@@ -11,7 +11,7 @@ use crate::flow::log::LogLevel;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture, switch, track};
-use crate::flow::server::persist;
+use crate::flow::server::{persist, stick};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{
@@ -138,6 +138,7 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     }
     persist::use_server(stream, Phase::Request);
     persist::read_cookies(stream);
+    stick::find(stream, Phase::Request);
     forward::prepare(stream);
     forward::run(stream, client).await
 }

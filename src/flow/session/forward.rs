@@ -24,6 +24,7 @@ use crate::flow::server::own_links;
 use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::server::retry::RetryOn;
 use crate::flow::session::exchange::{END, Ending, after_response_rules, bad_body};
+use crate::flow::server::stick;
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Session, Stream, inspect, reply, tunnel};
@@ -547,6 +548,7 @@ impl WayBack {
         // After this answer the connection speaks something else.
         let upgrade = stream.status == 101
             || (stream.request.method() == b"CONNECT" && (200..300).contains(&stream.status));
+        stick::store(stream, Phase::Response);
         stream.variables.end_request();
         capture::response_headers(stream);
         response_rules(stream)?;

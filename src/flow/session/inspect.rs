@@ -9,6 +9,7 @@ use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict};
 use crate::flow::server::assign::Link;
+use crate::flow::server::stick;
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Stream, tunnel};
@@ -213,6 +214,9 @@ pub async fn response(
         }
     };
     stream.bytes_in += early.finish();
+    if matches!(verdict, Verdict::Continue | Verdict::Allow) {
+        store_server(stream, &mut input);
+    }
     stream.preread = None;
     match refuse_head(stream, client.socket.fd(), verdict) {
         Ok(close) => Ok((input, close)),
@@ -221,6 +225,18 @@ pub async fn response(
             stream.bytes_out += input.filled().len() as u64;
             Err(ending)
         }
+    }
+}
+
+/// Stores the server in stick tables, by what it has sent.
+fn store_server(stream: &mut Stream<'_>, input: &mut Buffer) {
+    if let Some(preread) = &mut stream.preread {
+        preread.response = Some(std::mem::replace(input, Buffer::empty()));
+        preread.last_look = true;
+    }
+    stick::store(stream, Phase::ResponseContent);
+    if let Some(bytes) = stream.preread.as_mut().and_then(|p| p.response.take()) {
+        *input = bytes;
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{switch, track};
-use crate::flow::server::{assign, persist};
+use crate::flow::server::{assign, persist, stick};
 use crate::flow::session::exchange::Ending;
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{Client, Session, Stream, forward, inspect, tunnel};
@@ -56,11 +56,15 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending
         Box::pin(inspect::request(stream, client, backend)).await?;
     }
     persist::use_server(stream, Phase::RequestContent);
+    stick::find(stream, Phase::RequestContent);
     let mut link = assign::connect(stream, &mut client.timer, true).await?;
     inspect::resume(stream, client);
     stream.times.response = stream.times.connected;
     let at_hand = match inspect::looks_at_response(stream) {
-        false => None,
+        false => {
+            stick::store(stream, Phase::ResponseContent);
+            None
+        }
         true => match Box::pin(inspect::response(stream, client, &mut link)).await? {
             (input, false) => Some(input).filter(|input| !input.is_empty()),
             (input, true) => {
