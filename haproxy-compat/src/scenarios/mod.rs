@@ -13,6 +13,7 @@ mod retries;
 mod samples;
 mod stats;
 mod tcp;
+mod tcp_rules;
 
 use crate::scenario::{Scenario, Step};
 
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Scenario> {
         http1::SCENARIOS,
         errors::SCENARIOS,
         tcp::SCENARIOS,
+        tcp_rules::SCENARIOS,
         balance::SCENARIOS,
         cookies::SCENARIOS,
         redirects::SCENARIOS,
@@ -57,6 +59,10 @@ pub fn changed_after_2_3(name: &str) -> bool {
         "lists/maps-asked",
         "lists/acls",
         "stats/after-two-requests",
+        "tcp-rules/content-accept-then-reject",
+        "tcp-rules/silent-drop",
+        "tcp-rules/track-and-count",
+        "tcp-rules/wait-end",
     ];
     families.iter().any(|family| name.starts_with(family)) || single.contains(&name)
 }

@@ -11,6 +11,7 @@ use crate::flow::log::{date, escape};
 use crate::flow::phase::Phase;
 use crate::flow::rules::capture::Values;
 use crate::flow::server::persist;
+use crate::flow::session::outcome::When;
 use crate::flow::session::{Address, Stream};
 use crate::state::server_status::ServerAddress;
 use crate::state::world::{Proxy, Server};
@@ -159,12 +160,15 @@ fn retries(c: &Context<'_>, out: &mut Out) {
             }
             int(out, stream.retries);
         }
-        // Refused by its first bytes.
-        None if c.stream.is_some_and(|s| s.preread.is_some()) || proxy.mode == Mode::Tcp => {
+        // No server to connect to.
+        None if proxy.mode == Mode::Tcp
+            && c.stream.is_some_and(|s| s.outcome.when == When::Connect) =>
+        {
             int(out, 0);
         }
-        // Nothing was tried, so all retries are left: HAProxy prints their number.
-        None => int(out, proxy.retries),
+        // Nothing was tried, so all retries are left: HAProxy prints their number, which only proxies
+        // with servers have.
+        None => int(out, if proxy.backend.is_some() { proxy.retries } else { 0 }),
     }
 }
 

@@ -33,6 +33,10 @@ pub async fn run(session: &mut Session, client: &mut Client) -> bool {
         return false;
     }
     if let Err(fault) = headers(session, client, proxy, expected).await {
+        if !bytes(client).is_empty() {
+            // What was sent is not taken: the client learns that nobody read it.
+            client.socket.reset_on_close();
+        }
         log_fault(session, proxy, fault);
         return false;
     }

@@ -58,7 +58,8 @@ fn backend<'a>(context: &SampleContext<'a>) -> Option<&'a Proxy> {
 /// The name of the frontend's default backend.
 fn default_backend(context: &SampleContext<'_>, args: &Arguments) -> Option<Value<'static>> {
     let (world, ..) = context.place()?;
-    let index = frontend(context, args, |p| p.frontend.as_ref()?.default_backend)?;
+    let named = |p: &Proxy| p.frontend.as_ref()?.default_backend.filter(|b| *b != p.index);
+    let index = frontend(context, args, named)?;
     Some(Value::string(world.proxies.get(index)?.name.as_str()))
 }
 

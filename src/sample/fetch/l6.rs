@@ -289,39 +289,27 @@ fn version<'a>(context: &SampleContext<'a>) -> Option<Value<'a>> {
 }
 
 /// Finds the cookie in a remote desktop's connection request (MS-RDPBCGR 2.2.1.1): `None` when there is
-/// none, or not yet.
+/// none, or not yet. As HAProxy does, the headers before it are skipped unseen.
 pub fn rdp_cookie<'a>(context: &SampleContext<'a>, name: &[u8]) -> Option<&'a [u8]> {
-    let found = bytes(context, request)?;
+    let body = bytes(context, request)?.get(RDP_HEADERS..)?;
+    let (word, text) = body.split_at_checked(7)?;
     let none = || {
         context.changing.set(false);
         None
     };
-    // TPKT, then an X.224 connection request; the cookie's line ends within what both count.
-    let header = found.first_chunk::<11>()?;
-    if header[0] != 3 || header[5] != 0xe0 || usize::from(header[4]) < 7 {
+    if !word.eq_ignore_ascii_case(b"Cookie:") {
         return none();
     }
-    if usize::from(u16::from_be_bytes([header[2], header[3]])) != usize::from(header[4]) + 5 {
-        return none();
-    }
-    let end = usize::from(header[4]) + 5;
-    let body = found.get(11..end)?;
-    context.changing.set(false);
-    let text = body
-        .get(7..)
-        .filter(|_| body.get(..7).is_some_and(|w| w.eq_ignore_ascii_case(b"Cookie:")))?;
     let text = text.get(text.iter().take_while(|b| **b == b' ').count()..)?;
-    let value = match name.is_empty() {
-        true => text.get(memchr::memchr(b'=', text)? + 1..)?,
-        false => {
-            let head = text.get(..name.len())?;
-            let rest = text.get(name.len()..)?;
-            rest.strip_prefix(b"=").filter(|_| head.eq_ignore_ascii_case(name))?
-        }
-    };
-    let stop = memchr::memchr2(b'\r', b'\n', value)?;
-    value.get(..stop)
+    let line = text.get(..memchr::memchr(b'\r', text)?)?;
+    context.changing.set(false);
+    let (found, value) = line.split_at_checked(memchr::memchr(b'=', line)?)?;
+    let is_it = name.is_empty() || found.eq_ignore_ascii_case(name);
+    value.get(1..).filter(|_| is_it)
 }
+
+/// Bytes of the TPKT header and of the X.224 connection request before its variable part.
+const RDP_HEADERS: usize = 11;
 
 fn rdp_cookie_value<'a>(context: &SampleContext<'a>, args: &Arguments) -> Option<Value<'a>> {
     rdp_cookie(context, args.str(0).unwrap_or_default()).map(Value::text)
@@ -329,7 +317,8 @@ fn rdp_cookie_value<'a>(context: &SampleContext<'a>, args: &Arguments) -> Option
 
 fn rdp_cookie_count<'a>(context: &SampleContext<'a>, args: &Arguments) -> Option<Value<'a>> {
     let found = rdp_cookie(context, args.str(0).unwrap_or_default()).is_some();
-    Some(Value::Int(found.into()))
+    // Not before it is known.
+    (!context.changing.get()).then_some(Value::Int(found.into()))
 }
 
 /// A token of the distcc protocol: four letters and eight hexadecimal digits; some are followed by as
