@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Type};
 use crate::flow::http::unique_id;
 use crate::flow::listener::proxy_protocol::{SendSpec, Told};
 use crate::flow::session::{Address, Stream};
-use crate::flow::transport::socket::Socket;
+use crate::flow::transport::socket::{Follows, Socket};
 use crate::state::server_status::ServerAddress;
 use crate::state::world::Server;
 
@@ -24,7 +24,7 @@ pub async fn connect(server: &Server, stream: &Stream<'_>) -> io::Result<Socket>
     if server.spec.send_proxy.is_on() {
         let header = proxy_header(&server.spec.send_proxy, stream);
         let (_, mut writer) = socket.split();
-        writer.write_all(&header).await?;
+        writer.write_all(&header, Follows::Unknown).await?;
     }
     Ok(socket)
 }
