@@ -440,9 +440,7 @@ fn netscaler(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     let value = line.word().map(|w| parse_lenient(w.bytes()));
     match value {
         None => Err(line.alert("'accept-netscaler-cip' : missing value")),
-        Some(0) => {
-            Err(line.alert("'accept-netscaler-cip' : invalid value 0, must be >= 0"))
-        }
+        Some(0) => Err(line.alert("'accept-netscaler-cip' : invalid value 0, must be >= 0")),
         Some(value) => {
             bind.expected.netscaler = true;
             bind.expected.magic = value as u32;
