@@ -19,7 +19,7 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 12] = [
+    let families: [&[Scenario]; 13] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
         tcp::SCENARIOS,
