@@ -49,6 +49,8 @@ fn malformed_requests_are_a_400_and_reach_no_server() -> Result<()> {
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0x10\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99999999999999999999\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: h\r\nA\x00B: c\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: h\r\nHost: other\r\n\r\n",
+        b"GET http://h/ HTTP/1.1\r\nHost: other\r\n\r\n",
     ];
     for request in requests {
         let shown = String::from_utf8_lossy(request);

@@ -235,11 +235,12 @@ pub fn check_name(name: &[u8]) -> Result<(), String> {
 
 fn limit(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
-    let Some(word) = line.word() else {
-        return Err(line.alert(format!("'{name}' expects a size argument")));
+    // Without a size there is no limit, as in 2.3.
+    let size = match line.word() {
+        Some(word) => parse_size(word.bytes())
+            .map_err(|_| line.alert(format!("{name}: '{word}' is an invalid size")))?,
+        None => 0,
     };
-    let size = parse_size(word.bytes());
-    let size = size.map_err(|_| line.alert(format!("{name}: '{word}' is an invalid size")))?;
     let limits = &mut line.global().variables;
     match name {
         "tune.vars.global-max-size" => limits.global = size,

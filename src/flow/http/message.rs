@@ -65,8 +65,13 @@ pub struct Message {
 /// Fields that say how a message is framed. They are looked for in each message and rarely there.
 const FRAMING: [&[u8]; 3] = [b"connection", b"content-length", b"transfer-encoding"];
 
+/// `Host` is there, and is there again.
+const HOST: u8 = 1 << 6;
+const HOST_AGAIN: u8 = 1 << 7;
+
 fn framing_bit(name: &[u8]) -> u8 {
     match name.len() {
+        4 if name == b"host" => HOST,
         10 | 14 | 17 => FRAMING.iter().position(|f| *f == name).map_or(0, |index| 1 << index),
         _ => 0,
     }
@@ -216,7 +221,8 @@ impl Message {
     pub fn add_kept(&mut self, name: Span, value: Span) {
         if let Some(name) = self.text.get_mut(name.start as usize..name.end as usize) {
             name.make_ascii_lowercase();
-            self.framing |= framing_bit(name);
+            let bit = framing_bit(name);
+            self.framing |= bit | (self.framing & bit & HOST) << 1;
         }
         self.fields.push(Field { name, value });
     }
@@ -224,7 +230,8 @@ impl Message {
     /// Adds a field at the end; the name is lower-cased.
     pub fn add(&mut self, name: &[u8], value: &[u8]) {
         let name = self.keep_lower(name);
-        self.framing |= framing_bit(self.get_span(name));
+        let bit = framing_bit(self.get_span(name));
+        self.framing |= bit | (self.framing & bit & HOST) << 1;
         let value = self.keep(value);
         self.fields.push(Field { name, value });
     }
@@ -233,6 +240,28 @@ impl Message {
     /// `Transfer-Encoding`) may be there; asked first because it costs nothing.
     pub fn may_have(&self, name: &[u8]) -> bool {
         self.framing & framing_bit(name) != 0
+    }
+
+    /// Whether `Host` may have been added more than once.
+    pub fn may_repeat_host(&self) -> bool {
+        self.framing & HOST_AGAIN != 0
+    }
+
+    /// The target's scheme and authority, without credentials: of the absolute form, and of the target of
+    /// CONNECT, which has no scheme (RFC 9112 3.2).
+    pub fn scheme_and_authority(&self) -> Option<(&[u8], &[u8])> {
+        let target = self.target();
+        if matches!(target.first(), Some(b'/' | b'*') | None) {
+            return None;
+        }
+        let (scheme, rest) = match memchr::memmem::find(target, b"://") {
+            Some(at) => (target.get(..at)?, target.get(at + 3..)?),
+            None => (&b""[..], target),
+        };
+        let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+        let authority = rest.get(..end)?;
+        let host = memchr::memrchr(b'@', authority).map_or(0, |at| at + 1);
+        Some((scheme, authority.get(host..)?))
     }
 
     /// Number of fields.

@@ -272,7 +272,7 @@ fn parse_head(
         Err(head::HeadError { position: longest, reason: "the head is too large" })
     } else {
         head::parse_request(text, limits, &mut stream.request)
-            .and_then(|()| framing::of_request(&mut stream.request))
+            .and_then(|()| framing::of_request(&mut stream.request, limits.accept_invalid))
     };
     let Ok(framing) = parsed else { return Err(bad_request(stream)) };
     let line = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());

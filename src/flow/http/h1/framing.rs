@@ -32,8 +32,12 @@ const fn refuse(reason: &'static str) -> HeadError {
     HeadError { position: 0, reason }
 }
 
-/// Framing of a request. Connection tokens that concern only this hop are taken out of the message.
-pub fn of_request(message: &mut Message) -> Result<Framing, HeadError> {
+/// Framing of a request. Connection tokens that concern only this hop are taken out of the message, and so
+/// is a `Host` that says the same again.
+pub fn of_request(message: &mut Message, accept_invalid: bool) -> Result<Framing, HeadError> {
+    if !accept_invalid {
+        host(message)?;
+    }
     let chunked = transfer_encoding(message)?;
     let length = content_length(message)?;
     if chunked && message.version < Version::HTTP_11 {
@@ -74,6 +78,34 @@ pub fn of_response(message: &mut Message, method: &[u8]) -> Result<Framing, Head
         _ => length.map_or(Body::UntilClose, |n| if n == 0 { Body::None } else { Body::Length(n) }),
     };
     Ok(framing)
+}
+
+/// One `Host`, and the one that the target names: who routes by the one and who serves by the other would
+/// disagree (RFC 9112 3.2; HAProxy's later releases forgive a port that the scheme implies).
+fn host(message: &mut Message) -> Result<(), HeadError> {
+    if message.may_repeat_host() {
+        let first = message.get(b"host").unwrap_or_default();
+        if message.values(b"host").any(|value| !value.eq_ignore_ascii_case(first)) {
+            return Err(refuse("host headers that differ"));
+        }
+        let mut seen = false;
+        message.remove_if(|name, _| name == b"host" && std::mem::replace(&mut seen, true));
+    }
+    let Some((scheme, authority)) = message.scheme_and_authority() else { return Ok(()) };
+    let Some(host) = message.get(b"host") else { return Ok(()) };
+    let ports: &[&[u8]] = match scheme.to_ascii_lowercase().as_slice() {
+        b"http" => &[b":80"],
+        b"https" => &[b":443"],
+        _ => &[b":80", b":443"],
+    };
+    let bare = |name: &[u8]| {
+        let implied = ports.iter().find_map(|port| name.strip_suffix(*port));
+        implied.unwrap_or(name).to_ascii_lowercase()
+    };
+    if bare(host) == bare(authority) {
+        return Ok(());
+    }
+    Err(refuse("host header and target differ"))
 }
 
 /// Whether the body is chunked. Anything but one final `chunked` is refused.
@@ -195,7 +227,35 @@ mod tests {
         let mut message = Message::default();
         let text = format!("POST / HTTP/1.1\r\n{fields}\r\n");
         parse_request(text.as_bytes(), STRICT, &mut message)?;
-        of_request(&mut message).map(|framing| (framing, message))
+        of_request(&mut message, false).map(|framing| (framing, message))
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        let judge = |head: &str, accept_invalid| {
+            let mut message = Message::default();
+            parse_request(format!("{head}\r\n\r\n").as_bytes(), STRICT, &mut message).unwrap();
+            let result = of_request(&mut message, accept_invalid);
+            result.map(|_| message.values(b"host").count()).map_err(|error| error.reason)
+        };
+        let hosts = |head| judge(head, false);
+        assert_eq!(hosts("GET / HTTP/1.1\r\nHost: a\r\nX: y\r\nHost: A"), Ok(1));
+        assert_eq!(hosts("GET http://A.b/ HTTP/1.1\r\nHost: a.B"), Ok(1));
+        assert_eq!(hosts("GET http://u@a.b?q HTTP/1.1\r\nHost: a.b"), Ok(1));
+        assert_eq!(hosts("GET http://a.b:80/ HTTP/1.1\r\nHost: a.b"), Ok(1));
+        assert_eq!(hosts("GET https://a.b/ HTTP/1.1\r\nHost: a.b:443"), Ok(1));
+        assert_eq!(hosts("GET http://a.b/ HTTP/1.1"), Ok(0));
+        assert_eq!(hosts("CONNECT a.b:80 HTTP/1.1\r\nHost: a.b"), Ok(1));
+        for bad in [
+            "GET / HTTP/1.1\r\nHost: a\r\nHost: b",
+            "GET http://a.b/ HTTP/1.1\r\nHost: c.d",
+            "GET http://a.b/ HTTP/1.1\r\nHost: ",
+            "GET http://a.b:8080/ HTTP/1.1\r\nHost: a.b",
+            "CONNECT a.b:80 HTTP/1.1\r\nHost: c.d",
+        ] {
+            assert!(hosts(bad).is_err(), "{bad}");
+            assert!(judge(bad, true).is_ok(), "{bad}");
+        }
     }
 
     #[test]
