@@ -10,6 +10,7 @@ pub mod global;
 mod manual;
 mod opening;
 pub mod options;
+mod order;
 pub mod outside;
 pub mod process;
 pub mod proxy;

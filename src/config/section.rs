@@ -237,6 +237,11 @@ impl<'a> Reader<'a> {
         };
         let after = line.words.next;
         (keyword.parse)(&mut line)?;
+        if Sections::NAMED_PROXIES.contains(self.section)
+            && let Some(warning) = line.proxy().rules_seen.note(keyword.name, place)
+        {
+            line.diagnostics.push(warning);
+        }
         let list = match self.section {
             Sections::GLOBAL => &mut line.spec.global_lines,
             section if Sections::PROXIES.contains(section) => &mut line.proxy().lines,

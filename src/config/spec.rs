@@ -10,6 +10,7 @@ use crate::config::args::Inversion;
 use crate::config::diagnostic::Place;
 use crate::config::environment::Environment;
 use crate::config::global::GlobalSpec;
+use crate::config::order::Seen;
 use crate::config::proxy::{OptionsSpec, ProxyBasicsSpec};
 use crate::config::references::References;
 use crate::config::section::Sections;
@@ -278,6 +279,8 @@ pub struct ProxySpec {
     pub persistence: PersistSpec,
     /// `stick-table`
     pub stick_table: Option<StickTableSpec>,
+    /// Which kinds of rule it has.
+    pub rules_seen: Seen,
     /// Its directives in their order, those taken over from the defaults first; without `server`,
     /// `acl` and rules, which have their own lists.
     pub lines: Vec<WrittenLine>,
@@ -333,6 +336,7 @@ impl ProxySpec {
             source: None,
             persistence: PersistSpec::default(),
             stick_table: None,
+            rules_seen: Seen::default(),
             lines: Vec::new(),
         }
     }
