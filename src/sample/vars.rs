@@ -220,7 +220,9 @@ pub fn check_name(name: &[u8]) -> Result<(), String> {
     if name.is_empty() {
         return Err("Empty variable name".to_owned());
     }
-    let Some(scope) = SCOPES.iter().find(|scope| name.starts_with(scope)) else {
+    // A scope alone names nothing.
+    let named = |scope: &&&[u8]| name.starts_with(scope) && name.len() > scope.len();
+    let Some(scope) = SCOPES.iter().find(named) else {
         return Err("invalid variable name '{name}'. A variable name must be start by its scope. The scope can be 'proc', 'sess', 'txn', 'req', 'res' or 'check'".to_owned());
     };
     let rest = &name[scope.len()..];
