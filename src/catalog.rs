@@ -336,6 +336,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::listener::limits::PART,
     &crate::flow::listener::options::PART,
     &crate::flow::listener::proxy_protocol::PART,
+    &crate::flow::listener::rate::PART,
     &crate::flow::session::timeouts::PART,
     &crate::flow::transport::tuning::PART,
     &crate::flow::http::options::PART,

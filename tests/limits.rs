@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use haproxy_compat::harness::{Proxy, Server, Web, eventually};
+use haproxy_compat::harness::{Connection, Proxy, Server, Web, eventually};
 
 use crate::{CLI, HTTP, http_with_cli, proxy};
 
@@ -96,6 +96,37 @@ fn a_servers_maxconn_queues_in_order() -> Result<()> {
     }
     assert_eq!(proxy.stats()?.get("main", "BACKEND", "qmax")?, "3");
     Ok(())
+}
+
+#[test]
+fn a_client_that_leaves_the_queue_frees_its_place() -> Result<()> {
+    let server = Server::listen()?;
+    let config = "listen main\n bind {fe}\n timeout queue 400ms\n server s1 {s1} maxconn 1\n";
+    let proxy = http_with_cli(config).name("s1", server.address()).start()?;
+    let ask = |path: &str| -> Result<Connection> {
+        let mut client = proxy.connect("fe")?;
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"))?;
+        Ok(client)
+    };
+    let mut served = ask("/0")?;
+    let mut backend = server.accept()?;
+    assert_eq!(backend.request()?.target(), "/0");
+    let mut leaves = ask("/1")?;
+    proxy.wait_for_stat("main", "BACKEND", "qcur", "1")?;
+    assert_eq!(leaves.response()?.status(), 503);
+    proxy.wait_for_stat("main", "BACKEND", "qcur", "0")?;
+    let mut stays = ask("/2")?;
+    proxy.wait_for_stat("main", "BACKEND", "qcur", "1")?;
+    for (client, last) in [(&mut served, false), (&mut stays, true)] {
+        backend.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")?;
+        assert_eq!(client.response()?.text(), "ok");
+        if !last {
+            backend = server.accept()?;
+            assert_eq!(backend.request()?.target(), "/2");
+        }
+    }
+    proxy.wait_for_stat("main", "BACKEND", "qcur", "0")?;
+    server.expect_no_connection(Duration::from_millis(50))
 }
 
 #[test]

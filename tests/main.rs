@@ -33,6 +33,7 @@ mod retries;
 mod rules;
 mod samples;
 mod servers;
+mod settings;
 mod sockets;
 mod state_samples;
 mod stats;

@@ -102,6 +102,7 @@ pub fn compile(
     }
     let global = spec.global.compile(purpose.cpus, hostname);
     let generation = GENERATION.fetch_add(1, Relaxed);
+    let environment = spec.environment.clone();
     let notices = spec.notices();
     let references = loading::references();
     Some(World {
@@ -109,6 +110,7 @@ pub fn compile(
         userlists: Userlist::compile_all(spec),
         environment: spec.environment.clone(),
         global,
+        environment,
         log,
         looks_at_bodies: body::LOOKED_AT.load(Relaxed),
         proxies,
@@ -173,6 +175,7 @@ impl Compiler<'_> {
             mode,
             disabled: spec.basics.disabled,
             description: spec.basics.description.clone(),
+            grace: spec.pace.grace,
             // A frontend alone connects to nothing, which its log lines show.
             retries: if spec.kind.has_backend() { spec.basics.retries.unwrap_or(3) } else { 0 },
             timeouts: spec.timeouts.compile(),
@@ -323,6 +326,7 @@ impl Compiler<'_> {
         let state =
             before.and_then(|p| p.frontend.as_ref()).map_or_else(Arc::default, |f| f.state.clone());
         state.maxconn.store(spec.basics.maxconn.unwrap_or(0), Relaxed);
+        state.rate_limit.store(spec.pace.sessions, Relaxed);
         let (listeners, sockets) = match spec.basics.disabled {
             true => Default::default(),
             false => self.listeners(index, spec, before),

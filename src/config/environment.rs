@@ -3,6 +3,8 @@
 //! In: these lines, and the environment the process was started with. Out: what `"${NAME}"` stands for.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, Parsed};
@@ -38,6 +40,29 @@ impl Environment {
             Some(left) if !left.contains(name) => None,
             _ => outside.env(name),
         }
+    }
+
+    /// The value of a variable while the process runs: `env()` asks for it.
+    pub fn value(&self, name: &str) -> Option<Vec<u8>> {
+        match (self.changed.get(name), &self.left) {
+            (Some(value), _) => value.clone(),
+            (None, Some(left)) if !left.contains(name) => None,
+            (None, _) => std::env::var_os(name).map(OsString::into_vec),
+        }
+    }
+
+    /// Every variable with its value while the process runs, those of the process first.
+    pub fn all(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let own = std::env::vars_os().filter(|(name, _)| {
+            name.to_str().is_none_or(|name| {
+                let left = self.left.as_ref().is_none_or(|left| left.contains(name));
+                left && !self.changed.contains_key(name)
+            })
+        });
+        let own = own.map(|(name, value)| (name.into_vec(), value.into_vec()));
+        let changed = self.changed.iter();
+        let set = changed.filter_map(|(n, v)| Some((n.clone().into_bytes(), v.clone()?)));
+        own.chain(set).collect()
     }
 
     fn keep_only(&mut self, names: BTreeSet<String>) {

@@ -5,9 +5,11 @@ use std::time::Duration;
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::process::ProcessSpec;
 use crate::config::section::Sections;
 use crate::control::cli::spec::CliSpec;
 use crate::flow::cpu_map::CpuMapSpec;
+use crate::flow::listener::rate::RatesSpec;
 use crate::flow::log::GlobalLogSpec;
 
 /// `global` as written.
@@ -63,6 +65,10 @@ pub struct GlobalSpec {
     pub variables: crate::sample::vars::VariableLimits,
     /// `log`, `log-tag`, `log-send-hostname`
     pub log: GlobalLogSpec,
+    /// `strict-limits`, `unix-bind` …
+    pub process: ProcessSpec,
+    /// `maxconnrate`, `maxsessrate`
+    pub rates: RatesSpec,
 }
 
 /// `global` of a running process.
@@ -72,6 +78,8 @@ pub struct Global {
     pub spec: GlobalSpec,
     /// Connections the process serves at once.
     pub maxconn: u32,
+    /// Descriptors that as many connections need at most.
+    pub maxsock: u64,
     /// Threads that run traffic.
     pub threads: usize,
     /// The host's name, or `node`.
@@ -90,6 +98,7 @@ impl GlobalSpec {
         let bufsize = self.bufsize.unwrap_or(16_384);
         Global {
             maxconn: self.maxconn.unwrap_or(0),
+            maxsock: 0,
             threads: self.nbthread.map_or(cpus, |n| n as usize).clamp(1, 64),
             node: self.node.clone().unwrap_or(hostname),
             bufsize,
@@ -232,6 +241,17 @@ fn hard_stop_after(line: &mut Line<'_>) -> Parsed {
     })?;
     line.global().hard_stop_after = Some(time);
     Ok(())
+}
+
+fn master_worker(line: &mut Line<'_>) -> Parsed {
+    line.global().master_worker = true;
+    if let Some(word) = line.word().map(|word| word.str().into_owned()) {
+        if word != "no-exit-on-failure" {
+            return Err(line.alert("'master-worker' only supports 'no-exit-on-failure' option"));
+        }
+        line.global().process.no_exit_on_failure = true;
+    }
+    line.end()
 }
 
 const GLOBAL: Keyword =

@@ -1,14 +1,39 @@
-//! Settings of the `global` section for the whole process (manual 3.1). In: their words. Out: checked
-//! words; what has no mechanism here says so in its status.
+//! Settings of the `global` section for the whole process (manual 3.1). In: their words. Out: a
+//! `ProcessSpec`, or checked words; what has no mechanism here says so in its status.
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{Line, Parsed};
+use crate::config::args::{Line, Parsed, parse_lenient};
 use crate::config::section::Sections;
 use crate::config::tuning::{flag, refuse, text};
 
-fn any(line: &mut Line<'_>) -> Parsed {
-    line.rest();
-    Ok(())
+/// What the process asks of the system, as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ProcessSpec {
+    /// `strict-limits`; on when not given.
+    pub strict_limits: Option<bool>,
+    /// `mworker-max-reloads`: how many reloads an old worker may live through.
+    pub max_reloads: Option<u32>,
+    /// `master-worker no-exit-on-failure`
+    pub no_exit_on_failure: bool,
+    /// `set-dumpable`
+    pub dumpable: bool,
+    /// `insecure-setuid-wanted`
+    pub setuid_wanted: bool,
+    /// `unix-bind`
+    pub unix_bind: UnixBindSpec,
+}
+
+/// `unix-bind`: for the listening unix sockets of the proxies that follow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UnixBindSpec {
+    /// Stands before their paths.
+    pub prefix: Option<String>,
+    /// `mode`
+    pub mode: Option<u32>,
+    /// `uid` or `user`
+    pub uid: Option<u32>,
+    /// `gid` or `group`
+    pub gid: Option<u32>,
 }
 
 fn lua_path(line: &mut Line<'_>) -> Parsed {
@@ -43,36 +68,53 @@ fn localpeer(line: &mut Line<'_>) -> Parsed {
     line.end()
 }
 
+fn max_reloads(line: &mut Line<'_>) -> Parsed {
+    let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
+    line.rest();
+    line.global().process.max_reloads = Some(u32::try_from(value.max(0)).unwrap_or(u32::MAX));
+    Ok(())
+}
+
 fn unix_bind(line: &mut Line<'_>) -> Parsed {
     while let Some(word) = line.word() {
         let option = word.str();
-        let value = line.word().filter(|word| !word.is_empty());
+        let value = line.word().filter(|word| !word.is_empty()).map(|word| word.str().into_owned());
         let expects = |what: &str| format!("unix_bind '{option}' expects {what} as an argument.");
+        let Some(value) = value else {
+            let what = match &*option {
+                "prefix" => expects("a path"),
+                "mode" => expects("a octal value"),
+                "uid" | "gid" => expects("an integer"),
+                "user" | "group" => return Err(refuse(line, &format!(": '' unknown {option}."))),
+                _ => return Err(refuse(line, UNIX_BIND_OPTIONS)),
+            };
+            return Err(line.alert(what));
+        };
+        let number = u32::try_from(parse_lenient(value.as_bytes())).ok();
+        let unknown = |line: &Line<'_>| refuse(line, &format!(": '{value}' unknown {option}."));
         match &*option {
-            "prefix" if value.is_none() => return Err(line.alert(expects("a path"))),
-            "mode" if value.is_none() => return Err(line.alert(expects("a octal value"))),
-            "uid" | "gid" if value.is_none() => return Err(line.alert(expects("an integer"))),
-            "prefix" | "mode" | "uid" | "gid" => {}
-            "user" | "group" => {
-                let name = value.map(|word| word.str()).unwrap_or_default();
-                let known = match &*option {
-                    "user" => line.outside.user(&name).is_some(),
-                    _ => line.outside.group(&name).is_some(),
-                };
-                if !known {
-                    return Err(refuse(line, &format!(": '{name}' unknown {option}.")));
-                }
+            "prefix" => line.global().process.unix_bind.prefix = Some(value),
+            "mode" => {
+                line.global().process.unix_bind.mode = u32::from_str_radix(&value, 8).ok();
             }
-            _ => {
-                return Err(refuse(
-                    line,
-                    "only supports the 'prefix', 'mode', 'uid', 'gid', 'user' and 'group' options.",
-                ));
+            "uid" => line.global().process.unix_bind.uid = number,
+            "gid" => line.global().process.unix_bind.gid = number,
+            "user" => {
+                let uid = line.outside.user(&value).ok_or_else(|| unknown(line))?;
+                line.global().process.unix_bind.uid = Some(uid);
             }
+            "group" => {
+                let gid = line.outside.group(&value).ok_or_else(|| unknown(line))?;
+                line.global().process.unix_bind.gid = Some(gid);
+            }
+            _ => return Err(refuse(line, UNIX_BIND_OPTIONS)),
         }
     }
     Ok(())
 }
+
+const UNIX_BIND_OPTIONS: &str =
+    "only supports the 'prefix', 'mode', 'uid', 'gid', 'user' and 'group' options.";
 
 const GLOBAL: Keyword = Keyword { sections: Sections::GLOBAL, ..Keyword::NEW };
 
@@ -110,8 +152,11 @@ pub const PART: Part = Part {
             name: "insecure-setuid-wanted",
             doc: "Lets programs that are started change their user, as setuid programs do.",
             examples: &["insecure-setuid-wanted"],
-            status: Status::Planned,
-            parse: flag,
+            status: Status::Works,
+            parse: |line| {
+                line.global().process.setuid_wanted = true;
+                line.end()
+            },
             ..GLOBAL
         },
         Keyword {
@@ -148,8 +193,8 @@ pub const PART: Part = Part {
             default: "no limit",
             doc: "Reloads an old worker lives through.",
             examples: &["mworker-max-reloads 5"],
-            status: Status::Planned,
-            parse: any,
+            status: Status::Works,
+            parse: max_reloads,
             ..GLOBAL
         },
         Keyword {
@@ -165,8 +210,11 @@ pub const PART: Part = Part {
             negatable: true,
             doc: "Leaves core dumps possible after a change of user.",
             examples: &["set-dumpable"],
-            status: Status::Planned,
-            parse: flag,
+            status: Status::Works,
+            parse: |line| {
+                line.global().process.dumpable = line.switch() == Some(true);
+                line.end()
+            },
             ..GLOBAL
         },
         Keyword {
@@ -175,8 +223,11 @@ pub const PART: Part = Part {
             default: "on",
             doc: "Stops when a limit cannot be set.",
             examples: &["strict-limits"],
-            status: Status::Planned,
-            parse: flag,
+            status: Status::Works,
+            parse: |line| {
+                line.global().process.strict_limits = line.switch();
+                line.end()
+            },
             ..GLOBAL
         },
         Keyword {
@@ -184,7 +235,7 @@ pub const PART: Part = Part {
             args: "[ prefix <path> ] [ mode <mode> ] [ user <user> ] [ uid <uid> ] [ group <group> ] [ gid <gid> ]",
             doc: "What listening unix sockets begin with: a directory before their paths, access rights, owner and group.",
             examples: &["unix-bind prefix /run mode 600"],
-            status: Status::Planned,
+            status: Status::Works,
             parse: unix_bind,
             ..GLOBAL
         },

@@ -20,6 +20,7 @@ use crate::flow::balance::BalanceSpec;
 use crate::flow::http::options::HttpSpec;
 use crate::flow::http::unique_id::UniqueIdSpec;
 pub use crate::flow::listener::bind::BindSpec;
+use crate::flow::listener::rate::PaceSpec;
 use crate::flow::log::LogSpec;
 use crate::flow::response::error_page::{ErrorPagesSpec, ErrorSectionSpec};
 use crate::flow::response::monitor::MonitorSpec;
@@ -243,6 +244,8 @@ pub struct ProxySpec {
     pub options: OptionsSpec,
     /// `timeout …`
     pub timeouts: TimeoutsSpec,
+    /// `rate-limit sessions`, `grace`
+    pub pace: PaceSpec,
     /// `bind`
     pub binds: Vec<BindSpec>,
     /// Names that must exist elsewhere in the configuration.
@@ -318,6 +321,7 @@ impl ProxySpec {
             http: HttpSpec::default(),
             options: OptionsSpec::default(),
             timeouts: TimeoutsSpec::default(),
+            pace: PaceSpec::default(),
             binds: Vec::new(),
             references: References::default(),
             tuning: TuningSpec::default(),

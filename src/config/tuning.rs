@@ -200,34 +200,12 @@ pub const PART: Part = Part {
             ..GLOBAL
         },
         Keyword {
-            name: "maxconnrate",
-            once: "'maxconnrate'",
-            args: "<number>",
-            default: "0, which is no limit",
-            doc: "New connections a second for the whole process; further ones wait.",
-            examples: &["maxconnrate 500"],
-            status: Status::Planned,
-            parse: count,
-            ..GLOBAL
-        },
-        Keyword {
             name: "maxpipes",
             once: "'maxpipes'",
             args: "<number>",
             doc: "How many pipes splicing may use.",
             examples: &["maxpipes 100"],
             status: Status::NoEffect("splicing needs no pipes of its own"),
-            parse: count,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "maxsessrate",
-            once: "'maxsessrate'",
-            args: "<number>",
-            default: "0, which is no limit",
-            doc: "New sessions a second for the whole process; further ones wait.",
-            examples: &["maxsessrate 500"],
-            status: Status::Planned,
             parse: count,
             ..GLOBAL
         },

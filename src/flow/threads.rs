@@ -71,9 +71,11 @@ impl std::fmt::Debug for Order {
 impl Shared {
     /// The shared state of threads that are told what to do through the channels.
     fn new(world: Arc<World>, orders: Vec<mpsc::UnboundedSender<Order>>) -> Shared {
+        let counters = ProcessCounters::default();
+        counters.rate_limits.follow(&world.global.spec.rates);
         Shared {
             world: ArcSwap::new(world),
-            counters: ProcessCounters::default(),
+            counters,
             next_number: AtomicU64::new(0),
             room: Notify::new(),
             waiting_for_room: AtomicU32::new(0),
@@ -284,6 +286,7 @@ impl Workers {
 
     /// Replaces the running configuration.
     pub fn swap(&self, world: Arc<World>) {
+        self.shared.counters.rate_limits.follow(&world.global.spec.rates);
         self.shared.world.store(world);
         self.shared.swapped.fetch_add(1, Release);
         self.shared.swaps.send_modify(|n| *n += 1);

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
+use crate::flow::listener::rate::RateLimits;
+
 /// A number that many threads add to.
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -384,6 +386,8 @@ impl Counters {
 pub struct ProcessCounters {
     /// `set maxconn global`: overrules the configured limit; 0 for not set.
     pub maxconn: AtomicU32,
+    /// `maxconnrate`, `maxsessrate`
+    pub rate_limits: RateLimits,
     /// Client connections at this moment.
     pub connections: Gauge,
     /// Client connections since start.

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32};
+use std::time::Duration;
 
 use crate::check::Check;
 use crate::config::environment::Environment;
@@ -42,6 +43,8 @@ pub struct World {
     pub generation: u64,
     /// What `global` says.
     pub global: Global,
+    /// What `setenv` and the like have changed.
+    pub environment: Environment,
     /// Where messages go that are about no proxy.
     pub log: Log,
     /// Whether some expression looks at requests' bodies.
@@ -99,6 +102,8 @@ pub struct Proxy {
     pub disabled: bool,
     /// `description`
     pub description: Option<String>,
+    /// `grace`
+    pub grace: Duration,
     /// `retries`
     pub retries: u32,
     /// `timeout …`
@@ -160,6 +165,8 @@ pub struct FrontendState {
     pub counters: Counters,
     /// `maxconn`, which the runtime socket can change.
     pub maxconn: AtomicU32,
+    /// `rate-limit sessions`; 0 for none.
+    pub rate_limit: AtomicU32,
     /// Stopped by `disable frontend` or `SIGTTOU`: listens, but does not accept.
     pub paused: AtomicBool,
     /// Closed for good by `shutdown frontend`.

@@ -70,11 +70,11 @@ fn show_sockets(context: &mut CommandContext<'_>) -> Answer {
 fn show_env(context: &mut CommandContext<'_>) -> Answer {
     let wanted = context.arg(0);
     let mut text = Vec::new();
-    for (name, value) in std::env::vars_os() {
-        if wanted.is_empty() || *name == *wanted {
-            text.extend_from_slice(name.as_encoded_bytes());
+    for (name, value) in context.world.environment.all() {
+        if wanted.is_empty() || name == wanted.as_bytes() {
+            text.extend_from_slice(&name);
             text.push(b'=');
-            text.extend_from_slice(value.as_encoded_bytes());
+            text.extend_from_slice(&value);
             text.push(b'\n');
         }
     }

@@ -25,6 +25,17 @@ fn with_frontend(
     }
 }
 
+impl Frontend {
+    /// Takes no new connection any more; says whether it did before. The threads are to be told.
+    pub fn shut_down(&self) -> bool {
+        let before = self.state.stopped.swap(true, Relaxed);
+        if !before {
+            refuse(self);
+        }
+        !before
+    }
+}
+
 /// Has the kernel refuse new connections: the socket stays bound, but listens no more.
 fn refuse(frontend: &Frontend) {
     for (bound, listener) in frontend.sockets.iter().zip(&frontend.listeners) {
@@ -79,10 +90,9 @@ fn enable(context: &mut CommandContext<'_>) -> Answer {
 
 fn shut_down(context: &mut CommandContext<'_>) -> Answer {
     with_frontend(context, |context, frontend| {
-        if frontend.state.stopped.swap(true, Relaxed) {
+        if !frontend.shut_down() {
             return Answer::error("Frontend was already shut down.\n");
         }
-        refuse(frontend);
         context.thread.shared.listening_changed();
         Answer::Done
     })

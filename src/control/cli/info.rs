@@ -4,6 +4,7 @@
 use std::fmt::Write;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Answer, Command, CommandContext};
 use crate::catalog::{Part, Status};
@@ -53,7 +54,7 @@ pub struct Info<'a> {
 impl Info<'_> {
     /// Connections that the process serves at once.
     fn maxconn(&self) -> u32 {
-        match self.counters.maxconn.load(std::sync::atomic::Ordering::Relaxed) {
+        match self.counters.maxconn.load(Relaxed) {
             0 => self.world.global.maxconn,
             set => set,
         }
@@ -163,7 +164,7 @@ pub const FIELDS: &[InfoField] = &[
         Value::U32(i.descriptors)
     }),
     field("Maxsock", "CLP", "Hard limit on the number of per-process sockets", |i| {
-        Value::U32(i.descriptors)
+        Value::U32(u32::try_from(i.world.global.maxsock).unwrap_or(u32::MAX))
     }),
     field(
         "Maxconn",
@@ -225,8 +226,8 @@ pub const FIELDS: &[InfoField] = &[
         "Number of front connections created on this worker process over the last second",
         |i| Value::U32(i.counters.connection_rate.get(i.now_ms)),
     ),
-    field("ConnRateLimit", "CLP", "Hard limit for ConnRate (global.maxconnrate)", |_| {
-        Value::U32(0)
+    field("ConnRateLimit", "CLP", "Hard limit for ConnRate (global.maxconnrate)", |i| {
+        Value::U32(i.counters.rate_limits.connections.load(Relaxed))
     }),
     field(
         "MaxConnRate",
@@ -240,8 +241,8 @@ pub const FIELDS: &[InfoField] = &[
         "Number of sessions created on this worker process over the last second",
         |i| Value::U32(i.counters.session_rate.get(i.now_ms)),
     ),
-    field("SessRateLimit", "CLP", "Hard limit for SessRate (global.maxsessrate)", |_| {
-        Value::U32(0)
+    field("SessRateLimit", "CLP", "Hard limit for SessRate (global.maxsessrate)", |i| {
+        Value::U32(i.counters.rate_limits.sessions.load(Relaxed))
     }),
     field(
         "MaxSessRate",

@@ -58,12 +58,6 @@ pub const PART: Part = Part {
             &["set profiling tasks on"],
         ),
         planned(
-            "set rate-limit",
-            "<setting> <value>",
-            "Changes a limit of the whole process: connections, sessions, ssl-sessions or http-compression, each with global.",
-            &["set rate-limit sessions global 1000"],
-        ),
-        planned(
             "set ssl cert",
             "<certfile> <payload>",
             "Loads a certificate, in the lines that follow, to be committed.",

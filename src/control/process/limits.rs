@@ -37,31 +37,71 @@ pub fn fill_in(world: &mut World, args: &Args) {
         wanted = connections_for(limit, fixed(world));
     }
     world.global.maxconn = u32::try_from(wanted).unwrap_or(u32::MAX);
+    world.global.maxsock = u64::from(world.global.maxconn) * 2 + fixed(world);
 }
 
 /// Raises the limits of the process to what `world` needs. False when it must not start.
 pub fn raise(world: &World, args: &Args) -> bool {
-    let needed = u64::from(world.global.maxconn) * 2 + fixed(world);
+    let needed = world.global.maxsock;
     let wanted = world.global.spec.ulimit_n.unwrap_or(needed);
-    raise_files(wanted, args) && limit_memory(args)
+    let strict = world.global.spec.process.strict_limits.unwrap_or(true);
+    let missed = Missed { strict, fatal: strict && !args.master_worker };
+    raise_files(wanted, missed)
+        && limit_memory(args, missed)
+        && enough_files(needed, world.global.maxconn, missed)
 }
 
-fn raise_files(wanted: u64, args: &Args) -> bool {
+/// What to do about a limit that could not be set (manual 3.1 "strict-limits").
+#[derive(Debug, Clone, Copy)]
+struct Missed {
+    /// It is an `[ALERT]`.
+    strict: bool,
+    /// The process does not start. A master, which serves nobody, does.
+    fatal: bool,
+}
+
+impl Missed {
+    /// Says so; false when the process must not start.
+    fn tell(self, text: &str) -> bool {
+        let text = format!("[{}.main()] {text}", program());
+        if self.strict {
+            console::alert(text)
+        } else {
+            console::warning(text)
+        }
+        !self.fatal
+    }
+}
+
+fn raise_files(wanted: u64, missed: Missed) -> bool {
     let (_, hard) = at_start();
     if setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted.max(hard)).is_ok() {
         return true;
     }
     // What can be had without more rights: the hard limit.
     let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
-    let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-    console::alert(format!(
-        "[{}.main()] Cannot raise FD limit to {wanted}, limit is {limit}.",
-        program()
-    ));
-    args.master_worker
+    missed.tell(&format!("Cannot raise FD limit to {wanted}, limit is {}.", files()))
 }
 
-fn limit_memory(args: &Args) -> bool {
+/// Whether there are enough descriptors, whatever limited them.
+fn enough_files(needed: u64, maxconn: u32, missed: Missed) -> bool {
+    let limit = files();
+    if limit >= needed {
+        return true;
+    }
+    console::alert(format!(
+        "[{}.main()] FD limit ({limit}) too low for maxconn={maxconn}/maxsock={needed}. Please raise 'ulimit-n' to {needed} or more to avoid any trouble.",
+        program()
+    ));
+    !missed.fatal
+}
+
+/// Descriptors that this process may have now.
+fn files() -> u64 {
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft)
+}
+
+fn limit_memory(args: &Args, missed: Missed) -> bool {
     if args.memory_limit == 0 {
         return true;
     }
@@ -70,8 +110,7 @@ fn limit_memory(args: &Args) -> bool {
         return true;
     }
     let megs = args.memory_limit;
-    console::alert(format!("[{}.main()] Cannot fix MEM limit to {megs} megs.", program()));
-    args.master_worker
+    missed.tell(&format!("Cannot fix MEM limit to {megs} megs."))
 }
 
 /// Descriptors that do not depend on how many connections there are.

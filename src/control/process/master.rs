@@ -37,6 +37,22 @@ struct Fixed {
     threads: usize,
 }
 
+/// What the configuration says of workers that are not the newest.
+#[derive(Debug, Clone, Copy)]
+struct Habits {
+    /// `mworker-max-reloads`: how many reloads one may live through.
+    max_reloads: Option<u32>,
+    /// Whether the end of one by mistake ends all (without `no-exit-on-failure`).
+    exit_on_failure: bool,
+}
+
+impl Habits {
+    fn of(world: &World) -> Habits {
+        let spec = &world.global.spec.process;
+        Habits { max_reloads: spec.max_reloads, exit_on_failure: !spec.no_exit_on_failure }
+    }
+}
+
 impl Fixed {
     fn of(world: &World) -> Self {
         let spec = &world.global.spec;
@@ -75,6 +91,7 @@ pub struct Master<'a> {
     program: Program,
     sockets: Sockets,
     fixed: Fixed,
+    habits: Habits,
     signals: Signals,
     /// Signals that came while a worker was being waited for.
     pending: VecDeque<i32>,
@@ -97,11 +114,11 @@ pub fn run(args: &Args, world: World, bundle: Bundle, sockets: Sockets) -> i32 {
     };
     start::write_pid(pid_file);
     let quiet = (args.quiet || world.global.spec.quiet) && !args.verbose;
-    let fixed = Fixed::of(&world);
+    let (fixed, habits) = (Fixed::of(&world), Habits::of(&world));
     // The worker builds its own; this one has shown that it can be built.
     drop(world);
     super::on_runtime(async move {
-        let mut master = match Master::new(args, sockets, fixed) {
+        let mut master = match Master::new(args, sockets, fixed, habits) {
             Ok(master) => master,
             Err(error) => {
                 console::alert(format!("Cannot start the master: {error}."));
@@ -129,7 +146,7 @@ pub fn run(args: &Args, world: World, bundle: Bundle, sockets: Sockets) -> i32 {
 }
 
 impl<'a> Master<'a> {
-    fn new(args: &'a Args, sockets: Sockets, fixed: Fixed) -> io::Result<Self> {
+    fn new(args: &'a Args, sockets: Sockets, fixed: Fixed, habits: Habits) -> io::Result<Self> {
         let wanted =
             [SIGHUP, SIGUSR2, SIGUSR1, SIGTERM, SIGINT, SIGTTOU, SIGTTIN, SIGQUIT, SIGCHLD];
         let (sender, events) = mpsc::unbounded_channel();
@@ -141,6 +158,7 @@ impl<'a> Master<'a> {
             program: Program::own(),
             sockets,
             fixed,
+            habits,
             signals: Signals::of(&wanted)?,
             pending: VecDeque::new(),
             sender,
@@ -227,9 +245,14 @@ impl<'a> Master<'a> {
         let bundle = recording.into_bundle();
         let done = match loaded {
             Ok(world) => {
-                let fixed = Fixed::of(&world);
+                let (fixed, habits) = (Fixed::of(&world), Habits::of(&world));
                 drop(world);
-                self.put_to_work(bundle, fixed).await
+                let done = self.put_to_work(bundle, fixed).await;
+                if done.is_ok() {
+                    self.habits = habits;
+                    self.end_the_oldest();
+                }
+                done
             }
             Err(reason) => Err(reason),
         };
@@ -271,6 +294,15 @@ impl<'a> Master<'a> {
             self.program.accept_replacement();
         }
         Ok(())
+    }
+
+    /// Ends old workers that have lived through more reloads than they may.
+    fn end_the_oldest(&self) {
+        let Some(most) = self.habits.max_reloads else { return };
+        for worker in self.workers.iter().filter(|worker| !worker.current && worker.reloads > most)
+        {
+            tell(worker.pid, SIGTERM);
+        }
     }
 
     /// Starts a worker and waits until it serves.
@@ -379,7 +411,9 @@ impl<'a> Master<'a> {
             0 => console::warning(text),
             _ => console::alert(text),
         }
-        if !wanted && code != 128 + SIGINT {
+        if !wanted && !self.habits.exit_on_failure {
+            // What is left finishes what it had begun.
+        } else if !wanted && code != 128 + SIGINT {
             console::alert("exit-on-failure: killing every processes with SIGTERM");
             self.tell_workers(SIGTERM);
         } else if self.ending.is_none() {

@@ -7,7 +7,9 @@ use super::args::Args;
 use super::console;
 use super::load::program;
 use crate::config::global::Global;
+use crate::config::process::ProcessSpec;
 use crate::sys::{self, Fork};
+use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::{
@@ -144,7 +146,22 @@ pub fn drop_rights(global: &Global) -> bool {
         console::alert(format!("[{}.main()] Cannot set uid {uid}.", program()));
         return false;
     }
+    restrict(&spec.process);
     true
+}
+
+/// What no configuration needs is given up for good, unless it says otherwise: gaining rights by running
+/// another program. A core may be dumped only on demand once the user is another one.
+fn restrict(spec: &ProcessSpec) {
+    if !spec.setuid_wanted && prctl::set_no_new_privs().is_err() {
+        tracing::warn!("this system cannot keep programs from gaining rights");
+    }
+    if spec.dumpable && prctl::set_dumpable(true).is_err() {
+        console::alert(format!(
+            "[{}.main()] Failed to set the dumpable flag, no core will be dumped.",
+            program()
+        ));
+    }
 }
 
 /// Whether this process could not load a configuration as it was loaded at its start: its root directory

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 use tokio::sync::oneshot;
 
 /// Threads at work.
@@ -62,12 +63,19 @@ impl Traffic {
         else {
             return;
         };
-        workers.soft_stop();
         let limit = self.world.global.spec.hard_stop_after;
-        for proxy in &self.world.proxies {
-            console::warning(stopped(proxy));
+        let world = Arc::clone(&self.world);
+        if world.proxies.iter().all(|proxy| proxy.grace.is_zero()) {
+            workers.soft_stop();
         }
+        announce_stop(&world);
         std::thread::spawn(move || {
+            let begin = Instant::now();
+            if !workers.shared.stopping.load(Relaxed) {
+                wait_for_grace(&world, &workers);
+                workers.soft_stop();
+            }
+            let limit = limit.map(|limit| limit.saturating_sub(begin.elapsed()));
             workers.wait_finished(limit);
             // Nobody waits if the process is ending already.
             let _ = done.send(());
@@ -120,6 +128,35 @@ impl Traffic {
         if let State::Running(workers) = &self.state {
             let report = pools::report(Arc::clone(&workers.shared));
             tokio::task::spawn_local(async move { eprint!("{}", report.await) });
+        }
+    }
+}
+
+/// Stops each proxy when its `grace` is over, until none is left.
+fn wait_for_grace(world: &World, workers: &Workers) {
+    let mut proxies: Vec<&Proxy> = world.proxies.iter().collect();
+    proxies.sort_by_key(|proxy| proxy.grace);
+    let begin = Instant::now();
+    for proxy in proxies {
+        std::thread::sleep(proxy.grace.saturating_sub(begin.elapsed()));
+        if let Some(frontend) = &proxy.frontend {
+            frontend.shut_down();
+            workers.shared.listening_changed();
+            if !proxy.grace.is_zero() {
+                console::warning(stopped(proxy));
+            }
+        }
+    }
+}
+
+/// Says which proxies have stopped, and which will: those with `grace`, and backends with all others.
+fn announce_stop(world: &World) {
+    for proxy in &world.proxies {
+        if proxy.frontend.is_some() && proxy.grace.is_zero() {
+            console::warning(stopped(proxy));
+        } else {
+            let (kind, name, grace) = (proxy.kind.word(), &proxy.name, proxy.grace.as_millis());
+            console::warning(format!("Stopping {kind} {name} in {grace} ms."));
         }
     }
 }

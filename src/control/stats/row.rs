@@ -2,6 +2,7 @@
 //! server and backend that a request asks for (management.txt 9.1 and 9.3 "show stat").
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::check::{CheckStatus, Health};
 use crate::config::outside::ListenAddress;
@@ -255,7 +256,8 @@ impl<'a> Row<'a> {
 
     /// `rate-limit sessions`; 0 for none.
     pub fn rate_limit(&self) -> u32 {
-        0
+        let frontend = self.proxy.frontend.as_ref();
+        frontend.map_or(0, |f| f.state.rate_limit.load(Relaxed))
     }
 
     /// The weight in use: a server's, or the sum over a backend's servers that take sessions.

@@ -11,10 +11,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{JoinHandle, coop};
 
 use crate::flow::listener::bind::Listener;
+use crate::flow::listener::rate;
 use crate::flow::session::{self, Address, Admission};
 use crate::flow::threads::Thread;
 use crate::flow::transport::socket::Socket;
@@ -198,7 +200,7 @@ async fn accept(
             }
             Err(e) if is_connections_own(&e) => {}
             Err(error) => {
-                tracing::warn!(%error, "accepting pauses");
+                tell_exhausted(&thread.world(), &listener.borrow(), &error);
                 let room = thread.shared.room.notified();
                 thread.shared.waiting_for_room.fetch_add(1, Relaxed);
                 // Whichever comes first: a connection ends, or the pause.
@@ -209,6 +211,27 @@ async fn accept(
     }
 }
 
+/// Says what ran out.
+fn tell_exhausted(world: &World, listener: &Listener, error: &io::Error) {
+    let (what, advice) = match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EMFILE) => ("process FD", "Please check 'ulimit-n' and restart."),
+        Some(Errno::ENFILE) => ("system FD", "Please check system tunables."),
+        Some(Errno::ENOBUFS | Errno::ENOMEM) => ("system memory", "Please check system tunables."),
+        _ => {
+            tracing::warn!(%error, "accepting pauses");
+            return;
+        }
+    };
+    let (name, maxsock) = (&listener.proxy_name, world.global.maxsock);
+    let text = format!("Proxy {name} reached {what} limit (maxsock={maxsock}). {advice}");
+    if let Some(proxy) = world.proxies.get(listener.proxy) {
+        proxy.log.event(EMERGENCY, &text);
+    }
+}
+
+/// Syslog's number.
+const EMERGENCY: u8 = 0;
+
 /// Whether an error concerns only the connection that was about to be accepted.
 fn is_connections_own(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
@@ -218,6 +241,12 @@ fn is_connections_own(error: &io::Error) -> bool {
 async fn wait_for_room(thread: &Thread, listener: &std::cell::RefCell<Arc<Listener>>) {
     while !has_room(thread, &listener.borrow()) {
         let shared = &thread.shared;
+        let rest = too_fast(thread, &listener.borrow());
+        if let Some(time) = rest {
+            // Whichever comes first: the time is over, or a limit is changed.
+            let _ = tokio::time::timeout(time, shared.room.notified()).await;
+            continue;
+        }
         shared.waiting_for_room.fetch_add(1, Relaxed);
         let room = shared.room.notified();
         if !has_room(thread, &listener.borrow()) {
@@ -225,6 +254,13 @@ async fn wait_for_room(thread: &Thread, listener: &std::cell::RefCell<Arc<Listen
         }
         shared.waiting_for_room.fetch_sub(1, Relaxed);
     }
+}
+
+/// How long a limit of rates keeps this listener from accepting.
+fn too_fast(thread: &Thread, listener: &Listener) -> Option<Duration> {
+    let world = thread.world();
+    let frontend = world.proxies.get(listener.proxy).and_then(|p| p.frontend.as_ref())?;
+    rate::pause(&thread.shared.counters, &frontend.state)
 }
 
 fn has_room(thread: &Thread, listener: &Listener) -> bool {
@@ -241,6 +277,7 @@ fn has_room(thread: &Thread, listener: &Listener) -> bool {
             below(f.state.counters.sessions.get(), f.state.maxconn.load(Relaxed))
                 && !f.state.paused.load(Relaxed)
                 && !f.state.stopped.load(Relaxed)
+                && rate::pause(&thread.shared.counters, &f.state).is_none()
         })
 }
 

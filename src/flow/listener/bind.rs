@@ -93,16 +93,25 @@ fn bind(line: &mut Line<'_>) -> Parsed {
     )?;
     let text = word.str().into_owned();
     let place = line.last_place();
+    let unix = line.global().process.unix_bind.clone();
     let mut addresses = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
         let address = AddressSpec::accept(part, Accepts::BIND, line.outside);
-        let address = address.map_err(|e| line.alert(format!("'bind' : {e}")))?;
+        let mut address = address.map_err(|e| line.alert(format!("'bind' : {e}")))?;
+        if let (AddressSpec::Unix(path), Some(prefix)) = (&mut address, &unix.prefix) {
+            *path = format!("{prefix}{}", path.display()).into();
+        }
         addresses.push(address);
     }
     let mut spec = BindSpec {
         addresses,
         place,
-        options: ListenOptions::default(),
+        options: ListenOptions {
+            mode: unix.mode,
+            uid: unix.uid,
+            gid: unix.gid,
+            ..ListenOptions::default()
+        },
         name: None,
         id: None,
         maxconn: None,

@@ -1,18 +1,19 @@
 //! What a frontend lets in, and what watches it (manual 4.2): rates, keep-alive probes.
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_time};
+use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_time};
+use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 
 /// `expects …` for a number that fills its word.
-pub fn integer(line: &mut Line<'_>, expects: &str) -> Parsed {
+pub fn integer(line: &mut Line<'_>, expects: &str) -> Result<i64, Diagnostic> {
     let name = line.keyword.name;
     let Some(word) = line.word() else {
         return Err(line.alert(format!("'{name}' expects {expects}")));
     };
     let digits = word.str().strip_prefix('-').map_or(word.str(), |d| d.to_owned().into());
     match digits.chars().find(|c| !c.is_ascii_digit()) {
-        None => Ok(()),
+        None => Ok(parse_lenient(word.bytes())),
         Some(bad) => Err(line
             .alert(format!("'{name}' : unexpected character '{bad}' in integer value '{word}'"))),
     }
@@ -34,24 +35,6 @@ pub fn seconds(line: &mut Line<'_>) -> Parsed {
         ))),
         Err(NumberError::Underflow) => Err(line.alert(format!(
             "timer underflow in argument <{word}> to <{name}>, minimum non-null value is 1 s."
-        ))),
-    }
-}
-
-fn grace(line: &mut Line<'_>) -> Parsed {
-    let Some(word) = line.word() else {
-        return Err(line.alert("'grace' expects a time in milliseconds."));
-    };
-    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
-        Ok(_) => line.end(),
-        Err(NumberError::Unexpected(c)) => {
-            Err(line.alert(format!("unexpected character '{c}' in grace time.")))
-        }
-        Err(NumberError::Overflow) => Err(line.alert(format!(
-            "timer overflow in grace time <{word}>, maximum value is 2147483647 ms (~24.8 days)."
-        ))),
-        Err(NumberError::Underflow) => Err(line.alert(format!(
-            "timer underflow in grace time <{word}>, minimum non-null value is 1 ms."
         ))),
     }
 }
@@ -85,36 +68,15 @@ const FRONTEND: Keyword = Keyword { sections: Sections::FRONTENDS, ..Keyword::NE
 
 /// The rows of this family.
 pub const PART: Part = Part {
-    keywords: &[
-        Keyword {
-            name: "bind-process",
-            sections: Sections::PROXIES,
-            args: "[ all | odd | even | <process>[-<process>] ] ...",
-            doc: "Which processes run this proxy.",
-            examples: &["bind-process 1"],
-            status: Status::NoEffect("there is one process"),
-            parse: bind_process,
-            ..FRONTEND
-        },
-        Keyword {
-            name: "grace",
-            sections: Sections::PROXIES,
-            args: "<time>",
-            default: "0",
-            doc: "How long the proxy runs on after a soft stop.",
-            examples: &["grace 10s"],
-            parse: grace,
-            ..FRONTEND
-        },
-        Keyword {
-            name: "rate-limit sessions",
-            args: "<rate>",
-            default: "0, which is no limit",
-            doc: "New sessions a second; further ones wait in the kernel's queue.",
-            examples: &["rate-limit sessions 100"],
-            parse: |line| integer(line, "expects an integer value (in sessions/second)"),
-            ..FRONTEND
-        },
-    ],
+    keywords: &[Keyword {
+        name: "bind-process",
+        sections: Sections::PROXIES,
+        args: "[ all | odd | even | <process>[-<process>] ] ...",
+        doc: "Which processes run this proxy.",
+        examples: &["bind-process 1"],
+        status: Status::NoEffect("there is one process"),
+        parse: bind_process,
+        ..FRONTEND
+    }],
     ..Part::NONE
 };

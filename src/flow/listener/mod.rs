@@ -5,3 +5,4 @@ pub mod bind;
 pub mod limits;
 pub mod options;
 pub mod proxy_protocol;
+pub mod rate;
