@@ -30,6 +30,7 @@ mod proxy_protocol;
 mod reload;
 mod request_body;
 mod retries;
+mod rows;
 mod rules;
 mod samples;
 mod servers;

@@ -46,11 +46,12 @@ fn send(line: &mut Line<'_>) -> Parsed {
         let text = format!("'{name}' : 'comment' expects a string as argument..");
         comment = Some(line.required(&text)?.str().into_owned());
     }
-    if short.ends_with("-lf") && data.contains(&b'%') {
+    let varies = short.ends_with("-lf") && data.contains(&b'%');
+    if varies {
         let place = line.words.place.clone();
         line.spec.note_planned(&format!("{name} with a variable"), &place);
     }
-    let data = if !is_binary {
+    let data = if !is_binary || varies {
         data
     } else {
         binary(&data).map_err(|e| {

@@ -379,6 +379,7 @@ impl Compiler<'_> {
         let who = format!("Starting {} {}", spec.kind.word(), spec.name);
         let mut listen = listen.clone();
         listen.options.no_reuse_port |= self.spec.global.no_reuse_port;
+        listen.options.backlog = listen.options.backlog.or(spec.basics.backlog);
         match self.outside.bind(&listen) {
             Ok(bound) => {
                 for warning in &bound.warnings {

@@ -178,8 +178,11 @@ fn description(line: &mut Line<'_>) -> Parsed {
 }
 
 fn master_worker(line: &mut Line<'_>) -> Parsed {
-    if line.word().is_some_and(|word| *word != *"no-exit-on-failure") {
-        return Err(line.alert("'master-worker' only supports 'no-exit-on-failure' option."));
+    if let Some(word) = line.word() {
+        if *word != *"no-exit-on-failure" {
+            return Err(line.alert("'master-worker' only supports 'no-exit-on-failure' option."));
+        }
+        line.global().process.no_exit_on_failure = true;
     }
     line.end()?;
     line.global().master_worker = true;
@@ -241,17 +244,6 @@ fn hard_stop_after(line: &mut Line<'_>) -> Parsed {
     })?;
     line.global().hard_stop_after = Some(time);
     Ok(())
-}
-
-fn master_worker(line: &mut Line<'_>) -> Parsed {
-    line.global().master_worker = true;
-    if let Some(word) = line.word().map(|word| word.str().into_owned()) {
-        if word != "no-exit-on-failure" {
-            return Err(line.alert("'master-worker' only supports 'no-exit-on-failure' option"));
-        }
-        line.global().process.no_exit_on_failure = true;
-    }
-    line.end()
 }
 
 const GLOBAL: Keyword =

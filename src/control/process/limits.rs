@@ -13,8 +13,12 @@ use std::sync::OnceLock;
 
 /// Descriptors that a process needs besides connections.
 const RESERVED: u64 = 10;
-/// Waiting, waking and one runtime, and the set of sockets with its watch: descriptors of a thread.
-const FOR_EACH_THREAD: u64 = 5;
+/// Descriptors of a thread as HAProxy computes them: waiting, waking and one runtime.
+const FOR_EACH_THREAD: u64 = 3;
+/// Descriptors allowed beyond what is computed so, and those of each thread: the set of sockets with its
+/// watch, copies of listening sockets.
+const SPARE: u64 = 64;
+const SPARE_FOR_EACH_THREAD: u64 = 2;
 /// The default that HAProxy is built with, and the least that is computed.
 const LEAST_CONNECTIONS: u64 = 100;
 
@@ -43,10 +47,12 @@ pub fn fill_in(world: &mut World, args: &Args) {
 /// Raises the limits of the process to what `world` needs. False when it must not start.
 pub fn raise(world: &World, args: &Args) -> bool {
     let needed = world.global.maxsock;
-    let wanted = world.global.spec.ulimit_n.unwrap_or(needed);
+    let given = world.global.spec.ulimit_n;
+    let spare = SPARE + SPARE_FOR_EACH_THREAD * world.global.threads as u64;
+    let (wanted, spare) = given.map_or((needed, spare), |given| (given, 0));
     let strict = world.global.spec.process.strict_limits.unwrap_or(true);
     let missed = Missed { strict, fatal: strict && !args.master_worker };
-    raise_files(wanted, missed)
+    raise_files(wanted, spare, missed)
         && limit_memory(args, missed)
         && enough_files(needed, world.global.maxconn, missed)
 }
@@ -73,9 +79,10 @@ impl Missed {
     }
 }
 
-fn raise_files(wanted: u64, missed: Missed) -> bool {
+fn raise_files(wanted: u64, spare: u64, missed: Missed) -> bool {
     let (_, hard) = at_start();
-    if setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted.max(hard)).is_ok() {
+    let set = |limit: u64| setrlimit(Resource::RLIMIT_NOFILE, limit, limit.max(hard)).is_ok();
+    if set(wanted + spare) || set(wanted) {
         return true;
     }
     // What can be had without more rights: the hard limit.

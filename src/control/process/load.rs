@@ -109,7 +109,10 @@ fn load(
 ) -> Result<Good, String> {
     let Loaded { world, diagnostics, sources } =
         config::load(&args.files, outside, previous, purpose(bind));
-    console::show(&diagnostics, &sources);
+    let quiet = world.as_ref().is_some_and(|world| world.global.spec.quiet) && !args.verbose;
+    if !quiet {
+        console::show(&diagnostics, &sources);
+    }
     let warned = diagnostics.count(Level::Warning) > 0 || !args.warnings.is_empty();
     let world = world.ok_or_else(|| alerts(&diagnostics))?;
     if warned && (args.zero_warning || world.global.spec.zero_warning) {

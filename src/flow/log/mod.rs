@@ -301,7 +301,7 @@ fn base(targets: &[TargetSpec], tag: Option<&[u8]>, compiler: &mut Compiler<'_>)
         tag: tag.into(),
         sent_host: global.host.as_deref().unwrap_or(&host).as_bytes().into(),
         host: host.into_bytes().into(),
-        uri_length: global.uri_length.unwrap_or(1024) - 1,
+        uri_length: global.uri_length.unwrap_or(1023),
         ..Log::default()
     }
 }

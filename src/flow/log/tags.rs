@@ -172,7 +172,7 @@ fn retries(c: &Context<'_>, out: &mut Out) {
     }
 }
 
-/// How much of a request line is kept (`tune.http.logurilen`, less one for C's end of text).
+/// How much of a request line is kept (`tune.http.logurilen`).
 fn request_line<'a>(c: &'a Context<'_>) -> Option<&'a [u8]> {
     let line = c.stream.map(|s| s.request_line.as_slice()).filter(|line| !line.is_empty())?;
     line.get(..c.frontend.log.uri_length).or(Some(line))
