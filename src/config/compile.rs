@@ -108,7 +108,6 @@ pub fn compile(
     Some(World {
         generation,
         userlists: Userlist::compile_all(spec),
-        environment: spec.environment.clone(),
         global,
         environment,
         log,

@@ -22,15 +22,6 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The value of a variable while the configuration runs.
-    pub fn now(&self, name: &str) -> Option<Vec<u8>> {
-        match (self.changed.get(name), &self.left) {
-            (Some(value), _) => value.clone(),
-            (None, Some(left)) if !left.contains(name) => None,
-            _ => std::env::var_os(name).map(std::ffi::OsString::into_encoded_bytes),
-        }
-    }
-
     /// The value of a variable, as the lines read so far leave it.
     pub fn get(&self, name: &str, outside: &mut dyn Outside) -> Option<Vec<u8>> {
         if let Some(value) = self.changed.get(name) {

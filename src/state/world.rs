@@ -43,8 +43,6 @@ pub struct World {
     pub generation: u64,
     /// What `global` says.
     pub global: Global,
-    /// What `setenv` and the like have changed.
-    pub environment: Environment,
     /// Where messages go that are about no proxy.
     pub log: Log,
     /// Whether some expression looks at requests' bodies.

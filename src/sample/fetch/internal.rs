@@ -159,7 +159,7 @@ fn uuid() -> String {
 fn environment(context: &SampleContext<'_>, args: &Arguments) -> Option<Value<'static>> {
     let name = std::str::from_utf8(args.str(0)?).ok()?;
     let (world, ..) = context.place()?;
-    world.environment.now(name).map(Value::string)
+    world.environment.value(name).map(Value::string)
 }
 
 /// What profiling would count: it is off in HAProxy too unless asked for.
