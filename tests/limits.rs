@@ -155,13 +155,16 @@ fn most_open_files() -> u64 {
 #[test]
 fn a_connection_at_rest_costs_little() -> Result<()> {
     let (proxy, _web) = before_web("    maxconn 3000\n    nbthread 1\n")?;
-    proxy.connect("fe")?.get("/", "")?;
+    for _ in 0..50 {
+        proxy.connect("fe")?.get("/", "")?;
+    }
     let before = proxy.usage()?.resident_kb;
     let mut clients = Vec::new();
-    for _ in 0..400 {
+    for _ in 0..1000 {
         let mut client = proxy.connect("fe")?;
         client.get("/", "")?;
         clients.push(client);
     }
-    eventually("memory settles", || Ok(proxy.usage()?.resident_kb < before + 400 * 20))
+    // About one is needed; benches/compare measures it.
+    eventually("memory settles", || Ok(proxy.usage()?.resident_kb < before + 1000 * 2))
 }
