@@ -138,6 +138,7 @@ const TABLES: &[Table] = &[
         request: REQUEST,
         rows: &[
             "str(AbC),lower",
+            "str(AbC),debug",
             "str(AbC),upper",
             "str(abc),length",
             "str(abc),hex",

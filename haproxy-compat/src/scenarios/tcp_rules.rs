@@ -240,7 +240,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         ],
     ),
     sample!("always", "always_true", "always_false"),
-    sample!("addresses", "src", "dst", "src_is_local", "dst_is_local", "dst_conn"),
+    sample!("connection-addresses", "src", "dst", "src_is_local", "dst_is_local", "dst_conn"),
     sample!("frontend", "fe_id", "fe_name", "fe_conn", "fe_sess_rate", "fe_req_rate"),
     sample!("default-backend", "fe_defbe"),
     sample!("listener", "so_id", "so_name"),
