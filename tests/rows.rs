@@ -312,6 +312,7 @@ fn tcp_checks_send_bytes_and_formats() -> Result<()> {
     let server = Server::listen()?;
     let config = "backend be
     mode tcp
+    timeout check 2s
     option tcp-check
     tcp-check connect
     tcp-check send-binary 00ff41
