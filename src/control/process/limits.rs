@@ -23,7 +23,7 @@ const SPARE_FOR_EACH_THREAD: u64 = 2;
 const LEAST_CONNECTIONS: u64 = 100;
 
 /// Takes memory from the system in small pages only, in workers too: with huge ones it comes 2 MiB at a
-/// time, most of which stays unused.
+/// time, most of which stays unused, and is slow to be had when memory is in pieces.
 pub fn take_small_pages() {
     // An old kernel that cannot be told only costs memory.
     let _ = nix::sys::prctl::set_thp_disable(true);

@@ -32,6 +32,7 @@ use std::path::Path;
 pub fn run(words: impl IntoIterator<Item = OsString>) -> i32 {
     crate::state::clock::init();
     limits::remember();
+    limits::take_small_pages();
     match args::parse(words) {
         Ok(Request::ShowVersion) => print(&crate::version::banner()),
         Ok(Request::ShowBuildOptions) => {
@@ -106,7 +107,6 @@ fn start(args: &Args) -> i32 {
     if args.check {
         return load::check(args, &mut outside);
     }
-    limits::take_small_pages();
     if let Some(path) = &args.sockets_from {
         outside = outside.with_received(received_sockets(path));
     }
