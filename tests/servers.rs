@@ -340,7 +340,10 @@ fn idle_connections_are_reused_as_told() -> Result<()> {
     ];
     for (mode, expected) in cases {
         let web = Web::start("w")?;
-        let config = format!("listen fe\n bind {{fe}}\n http-reuse {mode}\n server s1 {{s1}}\n");
+        // One thread: another could serve the next client before this one has kept the connection.
+        let config = format!(
+            "global\n nbthread 1\nlisten fe\n bind {{fe}}\n http-reuse {mode}\n server s1 {{s1}}\n"
+        );
         let proxy = http(&config).name("s1", web.address()).start()?;
         let mut found = Vec::new();
         for requests in [2, 1, 2] {
