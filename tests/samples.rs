@@ -170,6 +170,17 @@ fn digests_and_ciphers_work_on_traffic() -> Result<()> {
         ("hdr(x),hmac(md5,YQ==),hex", "8132142DDFC0EA24D44D18B9FED348C1"),
         ("hdr(x),set-var(txn.x),secure_memcmp(txn.x)", "1"),
         ("hdr(x),secure_memcmp(txn.none)", ""),
+        // The second test case of GCM's authors, and the same with another tag.
+        (
+            "bin(0388dace60b6a392f328c2b971b2fe78),aes_gcm_dec(128,AAAAAAAAAAAAAAAA,\
+             AAAAAAAAAAAAAAAAAAAAAA==,q25H1CzsE731OmeyEle93w==),hex",
+            "00000000000000000000000000000000",
+        ),
+        (
+            "bin(0388dace60b6a392f328c2b971b2fe78),aes_gcm_dec(128,AAAAAAAAAAAAAAAA,\
+             AAAAAAAAAAAAAAAAAAAAAA==,q25H1CzsE731OmeyEle93g==),hex",
+            "",
+        ),
     ];
     let proxy = start(&rows, &web)?;
     for (at, (expression, expected)) in rows.iter().enumerate() {
