@@ -19,7 +19,7 @@ use crate::flow::http::unique_id;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::rules::{self, Verdict, capture};
-use crate::flow::server::assign::{self, Link};
+use crate::flow::server::assign::{self, Link, Slot};
 use crate::flow::server::own_links;
 use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::server::retry::RetryOn;
@@ -234,14 +234,8 @@ async fn exchange(
     let mut out = Buffer::take();
     let mut head = std::mem::take(&mut stream.reply_body);
     head.clear();
-    let connection = request_connection(stream, keep_server);
-    let backend = stream.backend.and_then(|b| world.proxies.get(b));
-    if let Some(name) = backend.and_then(|p| p.options.send_name_header.as_deref())
-        && let Some(server) = link.slot.server().filter(|_| stream.server.is_some())
-    {
-        stream.request.set(name, server.name.as_bytes());
-    }
-    write::request(&stream.request, connection, &mut head);
+    name_server(stream, &link.slot);
+    write::request(&stream.request, request_connection(stream, keep_server), &mut head);
     let head_length = head.len();
     let body = match &stream.kept_body {
         Some(body) => {
@@ -300,6 +294,17 @@ async fn exchange(
         stream.framing.keep_alive = false;
     }
     result.map(|after| if uploaded { after } else { ServerAfter::Close })
+}
+
+/// `http-send-name-header`: tells the server by which name it was chosen.
+fn name_server(stream: &mut Stream<'_>, slot: &Slot) {
+    let world = stream.world.clone();
+    let backend = stream.backend.and_then(|b| world.proxies.get(b));
+    if let Some(name) = backend.and_then(|p| p.options.send_name_header.as_deref())
+        && let Some(server) = slot.server().filter(|_| stream.server.is_some())
+    {
+        stream.request.set(name, server.name.as_bytes());
+    }
 }
 
 /// Runs upload and response together. The response decides, unless the client fails before it came.
@@ -642,15 +647,7 @@ impl WayBack {
         timer: &mut Timer,
         framing: Framing,
     ) -> Result<ServerAfter, Ending> {
-        let modern = stream.request.version >= Version::HTTP_11;
-        let chunked = framing.body == Body::Chunked && modern;
-        if framing.body == Body::Chunked && !modern {
-            stream.response.remove(b"transfer-encoding");
-            stream.framing.keep_alive = false;
-        }
-        if framing.body == Body::UntilClose {
-            stream.framing.keep_alive = false;
-        }
+        let chunked = sends_chunks(stream, framing.body);
         stream.framing.keep_alive &= !stream.session.thread.stopping.get();
         after_response_rules(stream);
         if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
@@ -719,6 +716,19 @@ impl WayBack {
         let keep = self.keep_server && framing.keep_alive && clean;
         Ok(if keep { ServerAfter::Keep } else { ServerAfter::Close })
     }
+}
+
+/// Whether the client gets the body in chunks: older ones cannot read them, and are told by the
+/// connection's end where it stops.
+fn sends_chunks(stream: &mut Stream<'_>, body: Body) -> bool {
+    let modern = stream.request.version >= Version::HTTP_11;
+    if body == Body::Chunked && !modern {
+        stream.response.remove(b"transfer-encoding");
+    }
+    if body == Body::UntilClose || (body == Body::Chunked && !modern) {
+        stream.framing.keep_alive = false;
+    }
+    body == Body::Chunked && modern
 }
 
 /// What follows the bytes that were decoded last.
