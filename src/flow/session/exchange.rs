@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use crate::flow::http::forwarded;
 use crate::flow::http::h1::framing;
 use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::http::options::KeepAlive;
@@ -139,7 +140,7 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     persist::use_server(stream, Phase::Request);
     persist::read_cookies(stream);
     stick::find(stream, Phase::Request);
-    forward::prepare(stream);
+    forwarded::add_headers(stream);
     forward::run(stream, client).await
 }
 

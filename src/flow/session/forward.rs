@@ -1,38 +1,30 @@
-//! A request goes to a server and its response comes back: `run` is the exchange itself, the rest
-//! counts and cleans up. Body bytes that nobody looks at do not pass through the message model.
+//! A request goes to a server: `run` is the exchange itself, the rest uploads its body, keeps or
+//! closes the connections and counts.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::control::process::console;
-use crate::flow::http::h1::body::{Decoder, Step};
-use crate::flow::http::h1::framing::{self, Body, Framing};
-use crate::flow::http::h1::head::{self, Limits};
+use crate::flow::http::h1::body::Decoder;
+use crate::flow::http::h1::framing::Body;
 use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::message::Version;
-use crate::flow::http::options::{ForwardFor, HttpOptions, KeepAlive};
-use crate::flow::http::unique_id;
-use crate::flow::log::format::LogContext;
-use crate::flow::phase::Phase;
-use crate::flow::rules::{self, Verdict, capture};
+use crate::flow::http::options::KeepAlive;
 use crate::flow::server::assign::{self, Link, Slot};
 use crate::flow::server::own_links;
-use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::server::retry::RetryOn;
-use crate::flow::server::stick;
-use crate::flow::session::exchange::{END, Ending, after_response_rules, bad_body};
+use crate::flow::session::exchange::{Ending, bad_body};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
-use crate::flow::session::{Client, Session, Stream, inspect, reply, tunnel};
+use crate::flow::session::reframe::Reframe;
+use crate::flow::session::way_back::{ServerSide, WayBack};
+use crate::flow::session::{Client, Stream, tunnel};
 use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Follows, Reader, Writer};
 use crate::flow::transport::timer::Timer;
-use crate::sample::pattern::in_network;
 use crate::state::clock;
 use crate::state::counters::Counters;
 use crate::state::world::{Proxy, World};
@@ -71,50 +63,8 @@ impl Drop for BackendSession {
     }
 }
 
-/// Last changes to a request before it goes to a server: `unique-id-header`, `option forwardfor`,
-/// `option originalto`.
-pub fn prepare(stream: &mut Stream<'_>) {
-    unique_id::add_header(stream);
-    add_address(stream, |o| &o.forward_for, |session| session.source().ip());
-    // As HAProxy does, the destination only when it is an IPv4 one.
-    let destination = |session: &Session| session.destination()?.ip().filter(IpAddr::is_ipv4);
-    add_address(stream, |o| &o.original_to, destination);
-}
-
-fn add_address(
-    stream: &mut Stream<'_>,
-    which: impl Fn(&HttpOptions) -> &Option<ForwardFor>,
-    address: impl Fn(&Session) -> Option<IpAddr>,
-) {
-    let world = stream.world.clone();
-    let of = |index: Option<usize>| {
-        index.and_then(|i| world.proxies.get(i)).and_then(|p| which(&p.options).as_ref())
-    };
-    let (frontend, backend) = (of(Some(stream.frontend)), of(stream.backend));
-    if let Some(option) = backend.or(frontend)
-        && let Some(address) = address(stream.session)
-        && wants_forward_for(stream, address, option, frontend)
-    {
-        let text = address.to_canonical().to_string();
-        stream.request.add(option.header.as_bytes(), text.as_bytes());
-    }
-}
-
-fn wants_forward_for(
-    stream: &Stream<'_>,
-    client: IpAddr,
-    option: &ForwardFor,
-    frontend: Option<&ForwardFor>,
-) -> bool {
-    let excepted = |o: &ForwardFor| o.except.is_some_and(|network| in_network(client, network));
-    let if_none = option.if_none && frontend.is_none_or(|f| f.if_none);
-    let there = if_none && stream.request.has(option.header.as_bytes());
-    let exempt = excepted(option) || frontend.is_some_and(excepted);
-    !(there || exempt)
-}
-
 /// What became of the server's connection.
-enum ServerAfter {
+pub(super) enum ServerAfter {
     /// It can serve another request.
     Keep,
     /// It is closed.
@@ -187,7 +137,7 @@ fn may_be_repeated(stream: &Stream<'_>) -> bool {
 }
 
 /// Whether the request is sent again for this reason.
-fn retries(stream: &Stream<'_>, is_reason: impl Fn(RetryOn) -> bool) -> bool {
+pub(super) fn retries(stream: &Stream<'_>, is_reason: impl Fn(RetryOn) -> bool) -> bool {
     stream.kept_body.is_some()
         && stream
             .backend()
@@ -330,9 +280,9 @@ async fn both(
 
 /// The timeouts that matter while data moves.
 #[derive(Debug, Clone, Copy)]
-struct Limited {
-    client: Option<Duration>,
-    server: Option<Duration>,
+pub(super) struct Limited {
+    pub(super) client: Option<Duration>,
+    pub(super) server: Option<Duration>,
 }
 
 impl Limited {
@@ -358,87 +308,6 @@ fn request_connection(stream: &Stream<'_>, keep: bool) -> Connection {
         (true, false) => Connection::KeepAlive,
         (false, true) => Connection::Close,
         (false, false) => Connection::Implied,
-    }
-}
-
-/// Takes a body's framing off and, where it goes on in chunks, puts ours on.
-struct Reframe {
-    chunked: bool,
-    ended: bool,
-}
-
-impl Reframe {
-    fn new(chunked: bool) -> Reframe {
-        Reframe { chunked, ended: false }
-    }
-
-    /// Moves what is in `input` to `out`; data bytes are added to `count`.
-    fn run(
-        &mut self,
-        decoder: &mut Decoder,
-        input: &mut Buffer,
-        out: &mut Vec<u8>,
-        count: &Cell<u64>,
-    ) -> Result<(), crate::flow::http::h1::body::BadBody> {
-        loop {
-            let bytes = input.filled();
-            let taken = match decoder.step(bytes)? {
-                Step::More => return Ok(()),
-                Step::Done => {
-                    self.end(out);
-                    return Ok(());
-                }
-                Step::Skip(n) => n,
-                Step::Trailer(n) => {
-                    self.last_chunk(out);
-                    let line = bytes.get(..n).unwrap_or_default().trim_ascii_end();
-                    self.trailer(line, out);
-                    count.set(count.get() + (line.len() as u64).saturating_sub(2));
-                    n
-                }
-                Step::Data(n) => {
-                    let data = bytes.get(..n).unwrap_or_default();
-                    count.set(count.get() + n as u64);
-                    if self.chunked {
-                        write::chunk_size(n, out);
-                        out.extend_from_slice(data);
-                        out.extend_from_slice(b"\r\n");
-                    } else {
-                        out.extend_from_slice(data);
-                    }
-                    n
-                }
-            };
-            input.consume(taken);
-        }
-    }
-
-    /// A trailer goes on as headers do: with its name in lower case.
-    fn trailer(&mut self, line: &[u8], out: &mut Vec<u8>) {
-        if self.chunked {
-            let start = out.len();
-            out.extend_from_slice(line);
-            let name = line.iter().position(|b| *b == b':').unwrap_or(line.len());
-            if let Some(name) = out.get_mut(start..start + name) {
-                name.make_ascii_lowercase();
-            }
-            out.extend_from_slice(b"\r\n");
-        }
-    }
-
-    fn last_chunk(&mut self, out: &mut Vec<u8>) {
-        if self.chunked && !self.ended {
-            out.extend_from_slice(b"0\r\n");
-        }
-        self.ended = true;
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        self.last_chunk(out);
-        if self.chunked {
-            out.extend_from_slice(b"\r\n");
-            self.chunked = false;
-        }
     }
 }
 
@@ -482,372 +351,6 @@ async fn upload(
             Err(_) => return Err(Ending::page(408, Who::ClientTimeout, When::Data)),
         }
     }
-}
-
-/// The server's direction of a link.
-struct ServerSide<'a, 'b> {
-    reader: &'a mut Reader<'b>,
-    input: &'a mut Buffer,
-}
-
-/// What reading a response's head has come to.
-enum Received {
-    Head(Framing),
-    /// A kept connection turns out to be closed.
-    Lost,
-    /// `retry-on` has it sent again.
-    Again,
-}
-
-/// What has failed for this reason, or that the request is sent again.
-fn again_or(
-    stream: &Stream<'_>,
-    received: Result<Received, Ending>,
-    reason: RetryOn,
-) -> Result<Received, Ending> {
-    match received {
-        Err(_) if retries(stream, |on| on.has(reason)) => Ok(Received::Again),
-        received => received,
-    }
-}
-
-/// How the response is brought back.
-struct WayBack {
-    timeouts: Limited,
-    keep_server: bool,
-    reused: bool,
-}
-
-impl WayBack {
-    /// Reads the response's head, applies the rules, sends it on with its body.
-    async fn respond(
-        &self,
-        stream: &mut Stream<'_>,
-        server: &mut ServerSide<'_, '_>,
-        to_client: &mut Writer<'_>,
-        timer: &mut Timer,
-    ) -> Result<ServerAfter, Ending> {
-        let framing = loop {
-            let framing = match self.receive_head(stream, server, timer).await? {
-                Received::Head(framing) => framing,
-                Received::Lost => return Ok(ServerAfter::Lost),
-                Received::Again => return Ok(ServerAfter::Again),
-            };
-            if !matches!(stream.response.status, 100 | 102..=199) {
-                break framing;
-            }
-            self.interim(stream, to_client, timer).await?;
-        };
-        if retries(stream, |on| on.has_status(stream.response.status)) {
-            return Ok(ServerAfter::Again);
-        }
-        if inspect::looks_at_response(stream)
-            && inspect::response_head(stream, stream.session.fd())?
-        {
-            return Err(no_response(stream));
-        }
-        stream.bytes_out += stream.response.counted_size();
-        stream.times.response = Some(stream.times.elapsed());
-        stream.status = stream.response.status;
-        count_response(stream);
-        // After this answer the connection speaks something else.
-        let upgrade = stream.status == 101
-            || (stream.request.method() == b"CONNECT" && (200..300).contains(&stream.status));
-        stick::store(stream, Phase::Response);
-        stream.variables.end_request();
-        capture::response_headers(stream);
-        response_rules(stream)?;
-        if persist::answer(stream) == ResponseFate::Blocked {
-            return Err(blocked_cookie(stream));
-        }
-        let framing = Framing { upgrade, ..framing };
-        self.forward(stream, server, to_client, timer, framing).await
-    }
-
-    /// Reads until the head is complete.
-    async fn receive_head(
-        &self,
-        stream: &mut Stream<'_>,
-        server: &mut ServerSide<'_, '_>,
-        timer: &mut Timer,
-    ) -> Result<Received, Ending> {
-        let longest = stream.world.global.bufsize.saturating_sub(stream.world.global.maxrewrite);
-        let mut seen = 0;
-        loop {
-            if let Some(length) = head::length(server.input.filled(), seen) {
-                let parsed = parse_response(stream, server.input, length, longest);
-                return again_or(stream, parsed.map(Received::Head), RetryOn::JUNK);
-            }
-            seen = server.input.filled().len();
-            if seen > longest || server.input.is_full() {
-                let failure = bad_response(stream);
-                return again_or(stream, Err(failure), RetryOn::JUNK);
-            }
-            match timer.within(self.timeouts.server, server.reader.read(server.input)).await {
-                Ok(Ok(count)) if count > 0 => {}
-                Ok(_) if self.reused && seen == 0 => return Ok(Received::Lost),
-                Ok(Ok(_)) if retries(stream, |on| on.has(RetryOn::EMPTY)) => {
-                    return Ok(Received::Again);
-                }
-                Ok(_) => {
-                    let failure = no_response(stream);
-                    return again_or(stream, Err(failure), RetryOn::EMPTY);
-                }
-                Err(_) if retries(stream, |on| on.has(RetryOn::TIMEOUT)) => {
-                    return Ok(Received::Again);
-                }
-                Err(_) => return Err(late_response(stream)),
-            }
-        }
-    }
-
-    /// Passes a 1xx response on; HTTP/1.0 clients do not know them.
-    async fn interim(
-        &self,
-        stream: &mut Stream<'_>,
-        to_client: &mut Writer<'_>,
-        timer: &mut Timer,
-    ) -> Result<(), Ending> {
-        stream.bytes_out += stream.response.counted_size();
-        if stream.request.version >= Version::HTTP_11 {
-            let mut out = Vec::new();
-            write::response(&stream.response, Connection::Implied, &mut out);
-            self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
-        }
-        stream.response.clear();
-        Ok(())
-    }
-
-    async fn send(
-        &self,
-        stream: &mut Stream<'_>,
-        to_client: &mut Writer<'_>,
-        timer: &mut Timer,
-        (bytes, follows): (&[u8], Follows),
-    ) -> Result<(), Ending> {
-        match timer.within(self.timeouts.client, to_client.write_all(bytes, follows)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => {
-                count_abort(stream, |c| &c.client_aborts);
-                Err(Ending::silent(stream.status, Who::Client, When::Data))
-            }
-            Err(_) => {
-                count_abort(stream, |c| &c.client_aborts);
-                Err(Ending::silent(stream.status, Who::ClientTimeout, When::Data))
-            }
-        }
-    }
-
-    /// Sends the head and the body on.
-    async fn forward(
-        &self,
-        stream: &mut Stream<'_>,
-        server: &mut ServerSide<'_, '_>,
-        to_client: &mut Writer<'_>,
-        timer: &mut Timer,
-        framing: Framing,
-    ) -> Result<ServerAfter, Ending> {
-        let chunked = sends_chunks(stream, framing.body);
-        stream.framing.keep_alive &= !stream.session.thread.stopping.get();
-        after_response_rules(stream);
-        if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
-            context.frontend.log.emit_early(&context);
-        }
-        let connection = match framing.upgrade {
-            true => Connection::Implied,
-            false => reply::connection(stream, stream.framing.keep_alive),
-        };
-        let mut out = std::mem::take(&mut stream.reply_body);
-        out.clear();
-        write::response(&stream.response, connection, &mut out);
-        if framing.upgrade {
-            self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
-            let at_hand = std::mem::replace(server.input, Buffer::take());
-            return Ok(ServerAfter::Tunnel(Some(at_hand).filter(|b| !b.is_empty())));
-        }
-        let mut decoder = Decoder::new(framing.body);
-        let mut reframe = Reframe::new(chunked);
-        let moved = Cell::new(0u64);
-        loop {
-            let plain = if chunked || !out.is_empty() { 0 } else { decoder.run() };
-            let plain =
-                server.input.filled().len().min(usize::try_from(plain).unwrap_or(usize::MAX));
-            if plain > 0 {
-                // Nobody looks at these bytes: they go out from where they came in.
-                let bytes = server.input.filled().get(..plain).unwrap_or_default();
-                decoder.moved(plain as u64);
-                let follows = follows(stream, &decoder);
-                self.send(stream, to_client, timer, (bytes, follows)).await?;
-                stream.bytes_out += plain as u64;
-                server.input.consume(plain);
-            }
-            let bad = reframe.run(&mut decoder, server.input, &mut out, &moved).is_err();
-            stream.bytes_out += moved.take();
-            if bad {
-                return Err(broken_response(stream));
-            }
-            if !out.is_empty() {
-                let follows = follows(stream, &decoder);
-                self.send(stream, to_client, timer, (&out, follows)).await?;
-                out.clear();
-            }
-            if decoder.is_done() {
-                let chunked = framing.body == Body::Chunked;
-                stream.bytes_out += END + u64::from(chunked);
-                break;
-            }
-            if !chunked && decoder.run() > server.input.capacity() as u64 && server.input.is_empty()
-            {
-                *server.input = Buffer::take_large();
-            }
-            match timer.within(self.timeouts.server, server.reader.read(server.input)).await {
-                Ok(Ok(count)) if count > 0 => {}
-                Ok(Ok(_)) if decoder.may_close() => break,
-                Ok(_) => return Err(broken_response(stream)),
-                Err(_) => {
-                    count_abort(stream, |c| &c.server_aborts);
-                    return Err(Ending::silent(stream.status, Who::ServerTimeout, When::Data));
-                }
-            }
-        }
-        out.clear();
-        stream.reply_body = out;
-        let clean = decoder.is_done() && server.input.is_empty();
-        let keep = self.keep_server && framing.keep_alive && clean;
-        Ok(if keep { ServerAfter::Keep } else { ServerAfter::Close })
-    }
-}
-
-/// Whether the client gets the body in chunks: older ones cannot read them, and are told by the
-/// connection's end where it stops.
-fn sends_chunks(stream: &mut Stream<'_>, body: Body) -> bool {
-    let modern = stream.request.version >= Version::HTTP_11;
-    if body == Body::Chunked && !modern {
-        stream.response.remove(b"transfer-encoding");
-    }
-    if body == Body::UntilClose || (body == Body::Chunked && !modern) {
-        stream.framing.keep_alive = false;
-    }
-    body == Body::Chunked && modern
-}
-
-/// What follows the bytes that were decoded last.
-fn follows(stream: &Stream<'_>, decoder: &Decoder) -> Follows {
-    match decoder.is_done() && !stream.framing.keep_alive {
-        true => Follows::End,
-        false => Follows::Unknown,
-    }
-}
-
-fn parse_response(
-    stream: &mut Stream<'_>,
-    input: &mut Buffer,
-    length: usize,
-    longest: usize,
-) -> Result<Framing, Ending> {
-    let limits = Limits {
-        fields: stream.world.global.maxhdr,
-        accept_invalid: stream.backend().is_some_and(|p| p.options.accept_invalid_response),
-    };
-    stream.response.clear();
-    let text = input.filled().get(..length).unwrap_or_default();
-    let parsed = head::parse_response(text, limits, &mut stream.response)
-        .and_then(|()| framing::of_response(&mut stream.response, stream.request.method()));
-    input.consume(length);
-    match parsed {
-        Ok(framing) if length <= longest => Ok(framing),
-        _ => Err(bad_response(stream)),
-    }
-}
-
-/// The response cannot be parsed.
-fn bad_response(stream: &mut Stream<'_>) -> Ending {
-    count_failed_response(stream);
-    Ending::page(502, Who::Proxy, When::Headers).keeping()
-}
-
-/// The server closed without a response.
-fn no_response(stream: &mut Stream<'_>) -> Ending {
-    count_failed_response(stream);
-    Ending::page(502, Who::Server, When::Headers).keeping()
-}
-
-/// The server took too long.
-fn late_response(stream: &mut Stream<'_>) -> Ending {
-    count_failed_response(stream);
-    Ending::page(504, Who::ServerTimeout, When::Headers).keeping()
-}
-
-/// The body broke off: the client must not take what it has for the whole.
-fn broken_response(stream: &mut Stream<'_>) -> Ending {
-    count_abort(stream, |c| &c.server_aborts);
-    Ending::silent(stream.status, Who::Server, When::Data)
-}
-
-fn count_failed_response(stream: &Stream<'_>) {
-    count_abort(stream, |c| &c.failed_responses);
-}
-
-/// Counts for the backend and the server.
-fn count_abort(stream: &Stream<'_>, which: fn(&Counters) -> &crate::state::counters::Counter) {
-    if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
-        which(&backend.state.counters).inc();
-    }
-    if let Some(server) = stream.server() {
-        which(&server.status.counters).inc();
-    }
-}
-
-fn count_response(stream: &Stream<'_>) {
-    if let Some(server) = stream.server() {
-        server.status.counters.response(stream.status);
-        server.status.counters.requests_total.inc();
-    }
-}
-
-/// `option checkcache`: the response would be cached with its cookie.
-fn blocked_cookie(stream: &Stream<'_>) -> Ending {
-    let name = |p: Option<&Proxy>| p.map_or(String::new(), |p| p.name.clone());
-    let server = stream.server().map_or("<dispatch>", |s| &s.name);
-    let text = format!(
-        "Blocking cacheable cookie in response from instance {}, server {server}.",
-        name(stream.backend())
-    );
-    if let Some(backend) = stream.backend() {
-        backend.log.event(ALERT, &text);
-    }
-    console::alert(&text);
-    count_abort(stream, |c| &c.denied_responses);
-    stream.session.frontend_state().counters.denied_responses.inc();
-    Ending::page(502, Who::Proxy, When::Headers)
-}
-
-/// Syslog's level of what must be looked at at once.
-const ALERT: u8 = 1;
-
-/// `http-response` rules, of the backend and then the frontend.
-fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
-    let world = stream.world.clone();
-    let frontend = Some(stream.frontend).filter(|f| Some(*f) != stream.backend);
-    for index in stream.backend.into_iter().chain(frontend) {
-        let Some(proxy) = world.proxies.get(index) else { continue };
-        match rules::run(&proxy.rules.http_response, stream, Phase::Response) {
-            Verdict::Continue | Verdict::Allow => {}
-            Verdict::Answered => {
-                return Err(Ending::answered(Who::Local, When::Headers).keeping());
-            }
-            verdict @ (Verdict::Deny(_) | Verdict::Refused) => {
-                count_abort(stream, |c| &c.denied_responses);
-                stream.session.frontend_state().counters.denied_responses.inc();
-                return Err(match verdict {
-                    Verdict::Deny(status) => Ending::page(status, Who::Proxy, When::Headers),
-                    _ => Ending::answered(Who::Proxy, When::Headers),
-                });
-            }
-            _ => return Err(Ending::page(500, Who::Proxy, When::Headers)),
-        }
-    }
-    Ok(())
 }
 
 /// Ends the client's connection so that what was sent last still arrives: the sending direction first,

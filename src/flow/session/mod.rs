@@ -7,12 +7,14 @@ pub mod handshake;
 pub mod http;
 pub mod inspect;
 pub mod outcome;
+mod reframe;
 pub mod registry;
 pub mod reply;
 pub mod request_body;
 pub mod tcp;
 pub mod timeouts;
 pub mod tunnel;
+mod way_back;
 
 use std::cell::{Cell, OnceCell, Ref, RefCell};
 use std::future::{Future, poll_fn};

@@ -1,0 +1,393 @@
+//! A server's response comes in: its head is read, rules and filters see it, and it goes to the
+//! client with its body. Body bytes that nobody looks at do not pass through the message model.
+
+use std::cell::Cell;
+
+use crate::control::process::console;
+use crate::flow::http::h1::body::Decoder;
+use crate::flow::http::h1::framing::{self, Body, Framing};
+use crate::flow::http::h1::head::{self, Limits};
+use crate::flow::http::h1::write::{self, Connection};
+use crate::flow::http::message::Version;
+use crate::flow::log::format::LogContext;
+use crate::flow::phase::Phase;
+use crate::flow::rules::{self, Verdict, capture};
+use crate::flow::server::persist::{self, ResponseFate};
+use crate::flow::server::retry::RetryOn;
+use crate::flow::server::stick;
+use crate::flow::session::exchange::{END, Ending, after_response_rules};
+use crate::flow::session::forward::{Limited, ServerAfter, retries};
+use crate::flow::session::outcome::{When, Who};
+use crate::flow::session::reframe::Reframe;
+use crate::flow::session::{Stream, inspect, reply};
+use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::socket::{Follows, Reader, Writer};
+use crate::flow::transport::timer::Timer;
+use crate::state::counters::{Counter, Counters};
+use crate::state::world::Proxy;
+
+/// How the response is brought back.
+pub(super) struct WayBack {
+    pub(super) timeouts: Limited,
+    pub(super) keep_server: bool,
+    pub(super) reused: bool,
+}
+
+impl WayBack {
+    /// Reads the response's head, applies the rules, sends it on with its body.
+    pub(super) async fn respond(
+        &self,
+        stream: &mut Stream<'_>,
+        server: &mut ServerSide<'_, '_>,
+        to_client: &mut Writer<'_>,
+        timer: &mut Timer,
+    ) -> Result<ServerAfter, Ending> {
+        let framing = loop {
+            let framing = match self.receive_head(stream, server, timer).await? {
+                Received::Head(framing) => framing,
+                Received::Lost => return Ok(ServerAfter::Lost),
+                Received::Again => return Ok(ServerAfter::Again),
+            };
+            if !matches!(stream.response.status, 100 | 102..=199) {
+                break framing;
+            }
+            self.interim(stream, to_client, timer).await?;
+        };
+        if retries(stream, |on| on.has_status(stream.response.status)) {
+            return Ok(ServerAfter::Again);
+        }
+        if inspect::looks_at_response(stream)
+            && inspect::response_head(stream, stream.session.fd())?
+        {
+            return Err(no_response(stream));
+        }
+        stream.bytes_out += stream.response.counted_size();
+        stream.times.response = Some(stream.times.elapsed());
+        stream.status = stream.response.status;
+        count_response(stream);
+        // After this answer the connection speaks something else.
+        let upgrade = stream.status == 101
+            || (stream.request.method() == b"CONNECT" && (200..300).contains(&stream.status));
+        stick::store(stream, Phase::Response);
+        stream.variables.end_request();
+        capture::response_headers(stream);
+        response_rules(stream)?;
+        if persist::answer(stream) == ResponseFate::Blocked {
+            return Err(blocked_cookie(stream));
+        }
+        let framing = Framing { upgrade, ..framing };
+        self.forward(stream, server, to_client, timer, framing).await
+    }
+
+    /// Reads until the head is complete.
+    async fn receive_head(
+        &self,
+        stream: &mut Stream<'_>,
+        server: &mut ServerSide<'_, '_>,
+        timer: &mut Timer,
+    ) -> Result<Received, Ending> {
+        let longest = stream.world.global.bufsize.saturating_sub(stream.world.global.maxrewrite);
+        let mut seen = 0;
+        loop {
+            if let Some(length) = head::length(server.input.filled(), seen) {
+                let parsed = parse_response(stream, server.input, length, longest);
+                return again_or(stream, parsed.map(Received::Head), RetryOn::JUNK);
+            }
+            seen = server.input.filled().len();
+            if seen > longest || server.input.is_full() {
+                let failure = bad_response(stream);
+                return again_or(stream, Err(failure), RetryOn::JUNK);
+            }
+            match timer.within(self.timeouts.server, server.reader.read(server.input)).await {
+                Ok(Ok(count)) if count > 0 => {}
+                Ok(_) if self.reused && seen == 0 => return Ok(Received::Lost),
+                Ok(Ok(_)) if retries(stream, |on| on.has(RetryOn::EMPTY)) => {
+                    return Ok(Received::Again);
+                }
+                Ok(_) => {
+                    let failure = no_response(stream);
+                    return again_or(stream, Err(failure), RetryOn::EMPTY);
+                }
+                Err(_) if retries(stream, |on| on.has(RetryOn::TIMEOUT)) => {
+                    return Ok(Received::Again);
+                }
+                Err(_) => return Err(late_response(stream)),
+            }
+        }
+    }
+
+    /// Passes a 1xx response on; HTTP/1.0 clients do not know them.
+    async fn interim(
+        &self,
+        stream: &mut Stream<'_>,
+        to_client: &mut Writer<'_>,
+        timer: &mut Timer,
+    ) -> Result<(), Ending> {
+        stream.bytes_out += stream.response.counted_size();
+        if stream.request.version >= Version::HTTP_11 {
+            let mut out = Vec::new();
+            write::response(&stream.response, Connection::Implied, &mut out);
+            self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
+        }
+        stream.response.clear();
+        Ok(())
+    }
+
+    async fn send(
+        &self,
+        stream: &mut Stream<'_>,
+        to_client: &mut Writer<'_>,
+        timer: &mut Timer,
+        (bytes, follows): (&[u8], Follows),
+    ) -> Result<(), Ending> {
+        match timer.within(self.timeouts.client, to_client.write_all(bytes, follows)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => {
+                count_abort(stream, |c| &c.client_aborts);
+                Err(Ending::silent(stream.status, Who::Client, When::Data))
+            }
+            Err(_) => {
+                count_abort(stream, |c| &c.client_aborts);
+                Err(Ending::silent(stream.status, Who::ClientTimeout, When::Data))
+            }
+        }
+    }
+
+    /// Sends the head and the body on.
+    async fn forward(
+        &self,
+        stream: &mut Stream<'_>,
+        server: &mut ServerSide<'_, '_>,
+        to_client: &mut Writer<'_>,
+        timer: &mut Timer,
+        framing: Framing,
+    ) -> Result<ServerAfter, Ending> {
+        let chunked = sends_chunks(stream, framing.body);
+        stream.framing.keep_alive &= !stream.session.thread.stopping.get();
+        after_response_rules(stream);
+        if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
+            context.frontend.log.emit_early(&context);
+        }
+        let connection = match framing.upgrade {
+            true => Connection::Implied,
+            false => reply::connection(stream, stream.framing.keep_alive),
+        };
+        let mut out = std::mem::take(&mut stream.reply_body);
+        out.clear();
+        write::response(&stream.response, connection, &mut out);
+        if framing.upgrade {
+            self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
+            let at_hand = std::mem::replace(server.input, Buffer::take());
+            return Ok(ServerAfter::Tunnel(Some(at_hand).filter(|b| !b.is_empty())));
+        }
+        let mut decoder = Decoder::new(framing.body);
+        let mut reframe = Reframe::new(chunked);
+        let moved = Cell::new(0u64);
+        loop {
+            let plain = if chunked || !out.is_empty() { 0 } else { decoder.run() };
+            let plain =
+                server.input.filled().len().min(usize::try_from(plain).unwrap_or(usize::MAX));
+            if plain > 0 {
+                // Nobody looks at these bytes: they go out from where they came in.
+                let bytes = server.input.filled().get(..plain).unwrap_or_default();
+                decoder.moved(plain as u64);
+                let follows = follows(stream, &decoder);
+                self.send(stream, to_client, timer, (bytes, follows)).await?;
+                stream.bytes_out += plain as u64;
+                server.input.consume(plain);
+            }
+            let bad = reframe.run(&mut decoder, server.input, &mut out, &moved).is_err();
+            stream.bytes_out += moved.take();
+            if bad {
+                return Err(broken_response(stream));
+            }
+            if !out.is_empty() {
+                let follows = follows(stream, &decoder);
+                self.send(stream, to_client, timer, (&out, follows)).await?;
+                out.clear();
+            }
+            if decoder.is_done() {
+                let chunked = framing.body == Body::Chunked;
+                stream.bytes_out += END + u64::from(chunked);
+                break;
+            }
+            if !chunked && decoder.run() > server.input.capacity() as u64 && server.input.is_empty()
+            {
+                *server.input = Buffer::take_large();
+            }
+            match timer.within(self.timeouts.server, server.reader.read(server.input)).await {
+                Ok(Ok(count)) if count > 0 => {}
+                Ok(Ok(_)) if decoder.may_close() => break,
+                Ok(_) => return Err(broken_response(stream)),
+                Err(_) => {
+                    count_abort(stream, |c| &c.server_aborts);
+                    return Err(Ending::silent(stream.status, Who::ServerTimeout, When::Data));
+                }
+            }
+        }
+        out.clear();
+        stream.reply_body = out;
+        let clean = decoder.is_done() && server.input.is_empty();
+        let keep = self.keep_server && framing.keep_alive && clean;
+        Ok(if keep { ServerAfter::Keep } else { ServerAfter::Close })
+    }
+}
+
+/// The server's direction of a link.
+pub(super) struct ServerSide<'a, 'b> {
+    pub(super) reader: &'a mut Reader<'b>,
+    pub(super) input: &'a mut Buffer,
+}
+
+/// What reading a response's head has come to.
+enum Received {
+    Head(Framing),
+    /// A kept connection turns out to be closed.
+    Lost,
+    /// `retry-on` has it sent again.
+    Again,
+}
+
+/// What has failed for this reason, or that the request is sent again.
+fn again_or(
+    stream: &Stream<'_>,
+    received: Result<Received, Ending>,
+    reason: RetryOn,
+) -> Result<Received, Ending> {
+    match received {
+        Err(_) if retries(stream, |on| on.has(reason)) => Ok(Received::Again),
+        received => received,
+    }
+}
+
+/// Whether the client gets the body in chunks: older ones cannot read them, and are told by the
+/// connection's end where it stops.
+fn sends_chunks(stream: &mut Stream<'_>, body: Body) -> bool {
+    let modern = stream.request.version >= Version::HTTP_11;
+    if body == Body::Chunked && !modern {
+        stream.response.remove(b"transfer-encoding");
+    }
+    if body == Body::UntilClose || (body == Body::Chunked && !modern) {
+        stream.framing.keep_alive = false;
+    }
+    body == Body::Chunked && modern
+}
+
+/// What follows the bytes that were decoded last.
+fn follows(stream: &Stream<'_>, decoder: &Decoder) -> Follows {
+    match decoder.is_done() && !stream.framing.keep_alive {
+        true => Follows::End,
+        false => Follows::Unknown,
+    }
+}
+
+fn parse_response(
+    stream: &mut Stream<'_>,
+    input: &mut Buffer,
+    length: usize,
+    longest: usize,
+) -> Result<Framing, Ending> {
+    let limits = Limits {
+        fields: stream.world.global.maxhdr,
+        accept_invalid: stream.backend().is_some_and(|p| p.options.accept_invalid_response),
+    };
+    stream.response.clear();
+    let text = input.filled().get(..length).unwrap_or_default();
+    let parsed = head::parse_response(text, limits, &mut stream.response)
+        .and_then(|()| framing::of_response(&mut stream.response, stream.request.method()));
+    input.consume(length);
+    match parsed {
+        Ok(framing) if length <= longest => Ok(framing),
+        _ => Err(bad_response(stream)),
+    }
+}
+
+/// The response cannot be parsed.
+fn bad_response(stream: &mut Stream<'_>) -> Ending {
+    count_failed_response(stream);
+    Ending::page(502, Who::Proxy, When::Headers).keeping()
+}
+
+/// The server closed without a response.
+fn no_response(stream: &mut Stream<'_>) -> Ending {
+    count_failed_response(stream);
+    Ending::page(502, Who::Server, When::Headers).keeping()
+}
+
+/// The server took too long.
+fn late_response(stream: &mut Stream<'_>) -> Ending {
+    count_failed_response(stream);
+    Ending::page(504, Who::ServerTimeout, When::Headers).keeping()
+}
+
+/// The body broke off: the client must not take what it has for the whole.
+fn broken_response(stream: &mut Stream<'_>) -> Ending {
+    count_abort(stream, |c| &c.server_aborts);
+    Ending::silent(stream.status, Who::Server, When::Data)
+}
+
+fn count_failed_response(stream: &Stream<'_>) {
+    count_abort(stream, |c| &c.failed_responses);
+}
+
+/// Counts for the backend and the server.
+fn count_abort(stream: &Stream<'_>, which: fn(&Counters) -> &Counter) {
+    if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
+        which(&backend.state.counters).inc();
+    }
+    if let Some(server) = stream.server() {
+        which(&server.status.counters).inc();
+    }
+}
+
+fn count_response(stream: &Stream<'_>) {
+    if let Some(server) = stream.server() {
+        server.status.counters.response(stream.status);
+        server.status.counters.requests_total.inc();
+    }
+}
+
+/// `option checkcache`: the response would be cached with its cookie.
+fn blocked_cookie(stream: &Stream<'_>) -> Ending {
+    let name = |p: Option<&Proxy>| p.map_or(String::new(), |p| p.name.clone());
+    let server = stream.server().map_or("<dispatch>", |s| &s.name);
+    let text = format!(
+        "Blocking cacheable cookie in response from instance {}, server {server}.",
+        name(stream.backend())
+    );
+    if let Some(backend) = stream.backend() {
+        backend.log.event(ALERT, &text);
+    }
+    console::alert(&text);
+    count_abort(stream, |c| &c.denied_responses);
+    stream.session.frontend_state().counters.denied_responses.inc();
+    Ending::page(502, Who::Proxy, When::Headers)
+}
+
+/// Syslog's level of what must be looked at at once.
+const ALERT: u8 = 1;
+
+/// `http-response` rules, of the backend and then the frontend.
+fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
+    let world = stream.world.clone();
+    let frontend = Some(stream.frontend).filter(|f| Some(*f) != stream.backend);
+    for index in stream.backend.into_iter().chain(frontend) {
+        let Some(proxy) = world.proxies.get(index) else { continue };
+        match rules::run(&proxy.rules.http_response, stream, Phase::Response) {
+            Verdict::Continue | Verdict::Allow => {}
+            Verdict::Answered => {
+                return Err(Ending::answered(Who::Local, When::Headers).keeping());
+            }
+            verdict @ (Verdict::Deny(_) | Verdict::Refused) => {
+                count_abort(stream, |c| &c.denied_responses);
+                stream.session.frontend_state().counters.denied_responses.inc();
+                return Err(match verdict {
+                    Verdict::Deny(status) => Ending::page(status, Who::Proxy, When::Headers),
+                    _ => Ending::answered(Who::Proxy, When::Headers),
+                });
+            }
+            _ => return Err(Ending::page(500, Who::Proxy, When::Headers)),
+        }
+    }
+    Ok(())
+}
