@@ -10,6 +10,7 @@ use haproxy::config::outside::{RealOutside, Sockets};
 use haproxy::config::source::{self, Source};
 use haproxy::config::understood::{Understood, understand};
 use haproxy::config::{load, parse};
+use haproxy_compat::harness::run as run_process;
 
 fn fixtures(kind: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config").join(kind);
@@ -64,12 +65,8 @@ fn what_2_3_accepts_is_accepted() {
 fn the_binary_says_the_same_and_exits_with_1() {
     for file in fixtures("invalid").iter().step_by(50) {
         let (folder, name) = (file.parent().unwrap(), file.file_name().unwrap());
-        let run = Command::new(crate::binary())
-            .current_dir(folder)
-            .args(["-c", "-f"])
-            .arg(name)
-            .output()
-            .unwrap();
+        let mut command = Command::new(crate::binary());
+        let run = run_process(command.current_dir(folder).args(["-c", "-f"]).arg(name)).unwrap();
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         let alert = said.lines().find(|line| line.starts_with("[ALERT] ")).unwrap_or_default();
         let text = alert.split_once(") : ").map_or("", |(_, text)| text);
@@ -119,7 +116,7 @@ fn specs_of_different_words_differ() {
 /// Runs the binary in the folder of fixtures that are valid.
 fn run(args: &[&str]) -> (i32, String, String) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config");
-    let run = Command::new(crate::binary()).current_dir(folder).args(args).output().unwrap();
+    let run = run_process(Command::new(crate::binary()).current_dir(folder).args(args)).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (run.status.code().unwrap_or(-1), text(&run.stdout), text(&run.stderr))
 }
@@ -165,7 +162,7 @@ fn folder(name: &str, files: &[(&str, &[u8])]) -> PathBuf {
 fn check(folder: &Path, args: &[&str]) -> (i32, String, Vec<String>) {
     let mut command = Command::new(crate::binary());
     command.current_dir(folder).arg("-c").args(args).stdin(std::process::Stdio::null());
-    let run = command.output().unwrap();
+    let run = run_process(&mut command).unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let said = text(&run.stderr);
     assert!(!said.contains("panicked"), "{said}");
@@ -300,11 +297,8 @@ fn ten_thousand_mistakes_are_counted() {
 fn a_mistake_is_shown_and_explained() {
     let text = b"frontend f\n    bind 127.0.0.1:8080\n    timout client 5s\n    timeout client x\n";
     let folder = folder("help", &[("a.cfg", text)]);
-    let run = Command::new(crate::binary())
-        .current_dir(&folder)
-        .args(["-c", "-f", "a.cfg"])
-        .output()
-        .unwrap();
+    let mut command = Command::new(crate::binary());
+    let run = run_process(command.current_dir(&folder).args(["-c", "-f", "a.cfg"])).unwrap();
     let said = String::from_utf8_lossy(&run.stderr).into_owned();
     let after = |needle: &str| {
         let (_, rest) = said.split_once(needle).unwrap_or_else(|| panic!("{needle} in {said}"));

@@ -97,10 +97,23 @@ fn an_occupied_address_refuses_the_start() -> Result<()> {
     Ok(())
 }
 
+/// Whether `SIGINT` was ignored when this process began: its children inherit that.
+fn started_ignoring_interrupts() -> Result<bool> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).context("SigIgn")?;
+    let mask = u64::from_str_radix(ignored.trim(), 16)?;
+    Ok(mask & 1 << (Signal::SIGINT as i32 - 1) != 0)
+}
+
 #[test]
 fn alone_it_dies_by_the_signal() -> Result<()> {
     let web = Web::start("s1")?;
+    let ignored = started_ignoring_interrupts()?;
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        if signal == Signal::SIGINT && ignored {
+            println!("not run: SIGINT is ignored here, as shells have it in the background");
+            continue;
+        }
         let proxy = forwarding(&web, FORWARDING, &["-db"]).start()?;
         assert_eq!(get(&proxy)?, 200);
         proxy.signal(signal)?;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::PATIENCE;
 use super::message::{Framing, Message, chunked_length};
+use super::{PATIENCE, process};
 
 /// A connected stream socket (TCP or unix), the bytes read from it and not yet used.
 #[derive(Debug)]
@@ -103,7 +103,10 @@ impl Connection {
 
     /// Ends the connection with a reset.
     pub fn reset(self) -> Result<()> {
-        self.socket.set_linger(Some(Duration::ZERO)).context("setting SO_LINGER to 0")
+        let _closed_here_only = process::none_starts();
+        let lingers = self.socket.set_linger(Some(Duration::ZERO));
+        drop(self);
+        lingers.context("setting SO_LINGER to 0")
     }
 
     /// Reads one response to a request that had a method other than HEAD or CONNECT.

@@ -50,7 +50,7 @@ pub use message::Message;
 pub use nix::sys::signal::Signal;
 pub use output::{Line, Output, Source};
 pub use ports::Port;
-pub use process::Usage;
+pub use process::{Usage, run};
 pub use proxy::{Builder, Finished, Proxy};
 pub use server::Server;
 pub use syslog::Syslog;

@@ -1,8 +1,29 @@
-//! What `/proc` tells about a process: memory, CPU time, children, listening sockets.
+//! Processes are started, and what `/proc` tells of them: memory, CPU time, children, listening sockets.
 
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// As long as this is held no process is being started, which would have a copy of every descriptor
+/// until it runs its program: a connection closed meanwhile would end only then.
+pub(super) fn none_starts() -> MutexGuard<'static, ()> {
+    STARTING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Starts a process.
+pub(super) fn spawn(command: &mut Command) -> std::io::Result<Child> {
+    let _alone = none_starts();
+    command.spawn()
+}
+
+/// Runs a process to its end and gives what it said.
+pub fn run(command: &mut Command) -> std::io::Result<Output> {
+    spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))?.wait_with_output()
+}
 
 /// Memory and CPU time of one process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -349,7 +349,8 @@ impl Builder {
         if let Some((name, value)) = marker.split_once('=') {
             command.env(name, value);
         }
-        let mut child = command.spawn().with_context(|| format!("{}", self.binary.display()))?;
+        let mut child =
+            process::spawn(&mut command).with_context(|| format!("{}", self.binary.display()))?;
         let output = Output::default();
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
         stdout.into_iter().for_each(|pipe| output.follow(Source::Stdout, pipe));
