@@ -337,6 +337,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::listener::options::PART,
     &crate::flow::listener::proxy_protocol::PART,
     &crate::flow::listener::rate::PART,
+    &crate::flow::session::filter::PART,
     &crate::flow::session::timeouts::PART,
     &crate::flow::transport::tuning::PART,
     &crate::flow::http::options::PART,
@@ -700,7 +701,6 @@ mod tests {
         "tune.ssl.default-dh-param",
         "tune.ssl.force-private-cache",
         "tune.zlib.memlevel",
-        "tune.zlib.windowsize",
     ];
 
     #[test]

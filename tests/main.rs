@@ -13,6 +13,7 @@ mod bytes;
 mod catalog_rows;
 mod checks;
 mod cli;
+mod compression;
 mod config;
 mod endings;
 mod error_pages;

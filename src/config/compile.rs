@@ -187,6 +187,7 @@ impl Compiler<'_> {
             rules,
             log,
             error_pages: spec.error_pages.compile(&spec.name, self),
+            filters: spec.filters.compile(),
             stats,
             frontend,
             backend,

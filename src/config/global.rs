@@ -11,6 +11,7 @@ use crate::control::cli::spec::CliSpec;
 use crate::flow::cpu_map::CpuMapSpec;
 use crate::flow::listener::rate::RatesSpec;
 use crate::flow::log::GlobalLogSpec;
+use crate::flow::response::compression::CompressionLimits;
 
 /// `global` as written.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -67,6 +68,8 @@ pub struct GlobalSpec {
     pub log: GlobalLogSpec,
     /// `strict-limits`, `unix-bind` …
     pub process: ProcessSpec,
+    /// `maxcomprate`, `maxcompcpuusage`, `maxzlibmem`, `tune.comp.maxlevel`, `tune.zlib.windowsize`
+    pub compression: CompressionLimits,
     /// `maxconnrate`, `maxsessrate`
     pub rates: RatesSpec,
 }

@@ -30,6 +30,7 @@ use crate::flow::server::options::ServerOptionsSpec;
 pub use crate::flow::server::options::ServerSpec;
 use crate::flow::server::persist::PersistSpec;
 use crate::flow::server::source::SourceSpec;
+use crate::flow::session::filter::FiltersSpec;
 use crate::flow::session::timeouts::TimeoutsSpec;
 use crate::flow::transport::tuning::TuningSpec;
 use crate::state::stick_table::StickTableSpec;
@@ -272,6 +273,8 @@ pub struct ProxySpec {
     pub log: LogSpec,
     /// `errorfile` and its kin.
     pub error_pages: ErrorPagesSpec,
+    /// `filter`, `compression`
+    pub filters: FiltersSpec,
     /// `stats …`
     pub stats: StatsSpec,
     /// `dispatch`
@@ -335,6 +338,7 @@ impl ProxySpec {
             check: CheckSpec::default(),
             log: LogSpec::default(),
             error_pages: ErrorPagesSpec::default(),
+            filters: FiltersSpec::default(),
             stats: StatsSpec::default(),
             dispatch: None,
             source: None,
@@ -348,6 +352,7 @@ impl ProxySpec {
     /// A new proxy that inherits from the defaults.
     pub fn open(defaults: &ProxySpec, kind: ProxyKind, name: String, place: Place) -> ProxySpec {
         let mut proxy = ProxySpec { name, kind, place, ..defaults.clone() };
+        proxy.filters.inherited();
         if !kind.has_frontend() {
             proxy.rules.switching.default = None;
         }

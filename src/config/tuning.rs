@@ -1,6 +1,8 @@
 //! Settings of the `global` section that tune the process (manual 3.2). In: their words.
 //! Out: checked words; most have no mechanism here to tune, as their status says.
 
+use std::ops::RangeInclusive;
+
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
@@ -29,14 +31,36 @@ pub(super) fn count(line: &mut Line<'_>) -> Parsed {
     number(line, "expects an integer argument.").map(drop)
 }
 
-fn kbps(line: &mut Line<'_>) -> Parsed {
-    number(line, "expects an integer argument in kb/s.").map(drop)
+fn kbps(line: &mut Line<'_>) -> Result<i64, Diagnostic> {
+    number(line, "expects an integer argument in kb/s.")
 }
 
-fn within(line: &mut Line<'_>, range: std::ops::RangeInclusive<i64>, message: &str) -> Parsed {
+/// Kilobytes a second as bytes.
+fn compression_rate(line: &mut Line<'_>) -> Parsed {
+    let bytes = kbps(line)?.wrapping_mul(1024);
+    line.global().compression.rate = bytes as u32;
+    Ok(())
+}
+
+/// Megabytes as bytes.
+fn compression_memory(line: &mut Line<'_>) -> Parsed {
+    let bytes = number(line, "expects an integer argument.")?.wrapping_mul(1024 * 1024);
+    line.global().compression.memory = u64::from(bytes as u32);
+    Ok(())
+}
+
+fn within(line: &mut Line<'_>, range: RangeInclusive<i64>, message: &str) -> Parsed {
+    ranged(line, range, message).map(drop)
+}
+
+fn ranged(
+    line: &mut Line<'_>,
+    range: RangeInclusive<i64>,
+    message: &str,
+) -> Result<i64, Diagnostic> {
     let value = line.word().map_or(0, |word| parse_lenient(word.bytes()));
     line.end()?;
-    if range.contains(&value) { Ok(()) } else { Err(refuse(line, message)) }
+    if range.contains(&value) { Ok(value) } else { Err(refuse(line, message)) }
 }
 
 fn max_accept(line: &mut Line<'_>) -> Parsed {
@@ -55,6 +79,15 @@ fn pattern_cache(line: &mut Line<'_>) -> Parsed {
         return Err(refuse(line, "expects a positive numeric value"));
     }
     within(line, 0..=i64::MAX, "expects a positive numeric value")
+}
+
+fn compression_cpu(line: &mut Line<'_>) -> Parsed {
+    const MESSAGE: &str = "expects an integer argument between 0 and 100.";
+    match number(line, MESSAGE)? {
+        share @ 0..=100 => line.global().compression.cpu = share as u8,
+        _ => return Err(refuse(line, MESSAGE)),
+    }
+    Ok(())
 }
 
 fn percent(line: &mut Line<'_>) -> Parsed {
@@ -185,8 +218,8 @@ pub const PART: Part = Part {
             default: "100",
             doc: "CPU use above which compression is lowered, in percent.",
             examples: &["maxcompcpuusage 80"],
-            status: Status::Planned,
-            parse: percent,
+            status: Status::Works,
+            parse: compression_cpu,
             ..GLOBAL
         },
         Keyword {
@@ -195,8 +228,8 @@ pub const PART: Part = Part {
             default: "0, which is no limit",
             doc: "Compression input limit of the process, in kilobytes a second.",
             examples: &["maxcomprate 1000"],
-            status: Status::Planned,
-            parse: kbps,
+            status: Status::Works,
+            parse: compression_rate,
             ..GLOBAL
         },
         Keyword {
@@ -215,8 +248,8 @@ pub const PART: Part = Part {
             default: "0, which is no limit",
             doc: "Memory compression may use, in megabytes.",
             examples: &["maxzlibmem 50"],
-            status: Status::Planned,
-            parse: count,
+            status: Status::Works,
+            parse: compression_memory,
             ..GLOBAL
         },
         Keyword {
@@ -344,8 +377,12 @@ pub const PART: Part = Part {
             default: "1",
             doc: "The highest compression level.",
             examples: &["tune.comp.maxlevel 1"],
-            status: Status::Planned,
-            parse: |line| within(line, 1..=9, "expects a numeric value between 1 and 9"),
+            status: Status::Works,
+            parse: |line| {
+                let level = ranged(line, 1..=9, "expects a numeric value between 1 and 9")?;
+                line.global().compression.level = level as u8;
+                Ok(())
+            },
             ..GLOBAL
         },
         Keyword {
@@ -605,10 +642,14 @@ pub const PART: Part = Part {
             name: "tune.zlib.windowsize",
             args: "<number>",
             default: "15",
-            doc: "zlib's window size.",
+            doc: "How far back compression looks: two to the power of this many bytes. What is smaller than 9 means 9.",
             examples: &["tune.zlib.windowsize 15"],
-            status: Status::NoEffect("zlib-rs has no such setting"),
-            parse: |line| within(line, 8..=15, "expects a numeric value between 8 and 15."),
+            status: Status::Works,
+            parse: |line| {
+                let bits = ranged(line, 8..=15, "expects a numeric value between 8 and 15.")?;
+                line.global().compression.window = bits as u8;
+                Ok(())
+            },
             ..GLOBAL
         },
     ],

@@ -72,7 +72,7 @@ impl Shared {
     /// The shared state of threads that are told what to do through the channels.
     fn new(world: Arc<World>, orders: Vec<mpsc::UnboundedSender<Order>>) -> Shared {
         let counters = ProcessCounters::default();
-        counters.rate_limits.follow(&world.global.spec.rates);
+        counters.rate_limits.follow(&world.global.spec);
         Shared {
             world: ArcSwap::new(world),
             counters,
@@ -286,7 +286,7 @@ impl Workers {
 
     /// Replaces the running configuration.
     pub fn swap(&self, world: Arc<World>) {
-        self.shared.counters.rate_limits.follow(&world.global.spec.rates);
+        self.shared.counters.rate_limits.follow(&world.global.spec);
         self.shared.world.store(world);
         self.shared.swapped.fetch_add(1, Release);
         self.shared.swaps.send_modify(|n| *n += 1);

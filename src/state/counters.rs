@@ -402,6 +402,12 @@ pub struct ProcessCounters {
     pub bytes_out: Counter,
     /// Bytes sent to clients a second, in units of 32.
     pub output_rate: Rate,
+    /// Bytes given to compressors a second.
+    pub compression_in: Rate,
+    /// Bytes that came out of them a second.
+    pub compression_out: Rate,
+    /// Bytes of memory that compressors at work have.
+    pub compression_memory: AtomicU64,
     /// Log lines that could not be sent.
     pub dropped_logs: Counter,
     /// Tasks that panicked, with the place of the last one.

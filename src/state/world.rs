@@ -29,6 +29,7 @@ use crate::flow::server::persist::Persistence;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
 use crate::flow::server::source::SourceSpec;
+use crate::flow::session::filter::ProxyFilters;
 use crate::flow::session::timeouts::Timeouts;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::state::counters::Counters;
@@ -118,6 +119,8 @@ pub struct Proxy {
     pub log: Log,
     /// Pages for errors.
     pub error_pages: ErrorPages,
+    /// `filter`, `compression`, `None` when nothing of the kind is written.
+    pub filters: Option<Box<ProxyFilters>>,
     /// The statistics page, if it is enabled here.
     pub stats: Option<Arc<StatsPage>>,
     /// The side that accepts.

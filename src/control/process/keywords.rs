@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use crate::catalog::{PARTS, Status};
 use crate::config::section::Sections;
-use crate::flow::response::compression::FILTERS;
 use crate::flow::rules::RuleSets;
 use crate::flow::rules::planned::SERVICES;
+use crate::flow::session::filter::FILTERS;
 use crate::sample::args::signature;
 use crate::sample::valid::Place;
 

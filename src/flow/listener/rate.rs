@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::global::GlobalSpec;
 use crate::config::section::Sections;
 use crate::control::cli::{Answer, Command, CommandContext, Level};
 use crate::flow::listener::limits::integer;
@@ -40,13 +41,16 @@ pub struct RateLimits {
     pub connections: AtomicU32,
     /// New sessions a second.
     pub sessions: AtomicU32,
+    /// Bytes a second that are compressed.
+    pub compression: AtomicU32,
 }
 
 impl RateLimits {
     /// Takes the limits of a configuration that begins to run.
-    pub fn follow(&self, spec: &RatesSpec) {
-        self.connections.store(spec.connections, Relaxed);
-        self.sessions.store(spec.sessions, Relaxed);
+    pub fn follow(&self, spec: &GlobalSpec) {
+        self.connections.store(spec.rates.connections, Relaxed);
+        self.sessions.store(spec.rates.sessions, Relaxed);
+        self.compression.store(spec.compression.rate, Relaxed);
     }
 }
 
@@ -127,6 +131,7 @@ fn set_rate_limit(context: &mut CommandContext<'_>) -> Answer {
     let limit = match (context.arg(0), context.arg(1)) {
         ("connections", "global") => &limits.connections,
         ("sessions", "global") => &limits.sessions,
+        ("http-compression", "global") => &limits.compression,
         _ => return Answer::error(SET_USAGE),
     };
     let word = context.arg(2);
@@ -136,7 +141,9 @@ fn set_rate_limit(context: &mut CommandContext<'_>) -> Answer {
     let Ok(value) = u32::try_from(parse_lenient(word.as_bytes())) else {
         return Answer::error("Value out of range.\n");
     };
-    limit.store(value, Relaxed);
+    // Compression is told in kilobytes.
+    let unit = if context.arg(0) == "http-compression" { 1024 } else { 1 };
+    limit.store(value.wrapping_mul(unit), Relaxed);
     shared.room.notify_waiters();
     Answer::Done
 }
@@ -192,9 +199,9 @@ pub const PART: Part = Part {
     ],
     commands: &[Command {
         name: "set rate-limit",
-        args: "{ connections | sessions } global <value>",
+        args: "{ connections | sessions | http-compression } global <value>",
         help: "set rate-limit : change a rate limiting value",
-        doc: "How many connections or sessions a second the process lets in; 0 for no limit.",
+        doc: "How many connections or sessions a second the process lets in, or how many kilobytes a second it compresses; 0 for no limit.",
         examples: &["set rate-limit connections global 500"],
         level: Level::Admin,
         status: Status::Works,

@@ -1,6 +1,7 @@
 //! The way back: pages of our own, and what happens to a server's response.
 
 pub mod compression;
+mod deflate;
 pub mod error_page;
 pub mod errors;
 pub mod monitor;

@@ -16,7 +16,7 @@ use crate::flow::server::{persist, stick};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{
-    Client, Session, Stream, collect, forward, inspect, reply, request_body,
+    Client, Session, Stream, collect, filter, forward, inspect, reply, request_body,
 };
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Follows;
@@ -141,6 +141,7 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     persist::read_cookies(stream);
     stick::find(stream, Phase::Request);
     forwarded::add_headers(stream);
+    filter::begin(stream);
     forward::run(stream, client).await
 }
 
@@ -366,6 +367,7 @@ async fn request_rules(
         backend.state.counters.last_session.set(now_ms / 1000 + 1);
     }
     let verdict = page.answer(stream, &body);
+    filter::begin(stream);
     stream.applet = Some("<STATS>");
     match verdict {
         Verdict::Answered => {
@@ -448,7 +450,9 @@ pub async fn answer(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
 
 async fn send_own(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
     stream.status = own_status(stream);
+    filter::response(stream, reply::body(stream));
     after_response_rules(stream);
+    filter::reply(stream);
     send_reply(stream, client).await
 }
 

@@ -2,6 +2,7 @@
 
 pub mod collect;
 pub mod exchange;
+pub mod filter;
 pub mod forward;
 pub mod handshake;
 pub mod http;
@@ -48,6 +49,7 @@ use crate::sample::SampleContext;
 use crate::sample::vars::Variables;
 use crate::state::clock::{self, Moment};
 use crate::state::world::{FrontendState, Proxy, Server, World};
+use filter::Filters;
 use inspect::Preread;
 use outcome::Outcome;
 use registry::{Entry, Registered};
@@ -500,6 +502,8 @@ pub struct Stream<'s> {
     pub persisted: Option<Box<Persisted>>,
     /// Where it stands among those that wait for a server.
     pub priority: Priority,
+    /// The filters of its proxies, `None` where there are none.
+    pub filters: Option<Box<Filters>>,
     /// Whether the log line was written already (`option logasap`).
     pub logged: Cell<bool>,
 }
@@ -554,6 +558,7 @@ impl<'s> Stream<'s> {
             log_level: LogLevel::Usual,
             persisted: None,
             priority: Priority::default(),
+            filters: None,
             logged: Cell::new(false),
         }
     }

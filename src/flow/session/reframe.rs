@@ -13,6 +13,7 @@ pub(super) struct Reframe {
 }
 
 impl Reframe {
+    /// `chunked`: it goes on in chunks.
     pub(super) fn new(chunked: bool) -> Reframe {
         Reframe { chunked, ended: false }
     }
@@ -44,13 +45,7 @@ impl Reframe {
                 Step::Data(n) => {
                     let data = bytes.get(..n).unwrap_or_default();
                     count.set(count.get() + n as u64);
-                    if self.chunked {
-                        write::chunk_size(n, out);
-                        out.extend_from_slice(data);
-                        out.extend_from_slice(b"\r\n");
-                    } else {
-                        out.extend_from_slice(data);
-                    }
+                    self.data(data, out);
                     n
                 }
             };
@@ -58,8 +53,19 @@ impl Reframe {
         }
     }
 
+    /// Some bytes of data go on, as one chunk.
+    pub(super) fn data(&self, data: &[u8], out: &mut Vec<u8>) {
+        if self.chunked {
+            write::chunk_size(data.len(), out);
+            out.extend_from_slice(data);
+            out.extend_from_slice(b"\r\n");
+        } else {
+            out.extend_from_slice(data);
+        }
+    }
+
     /// A trailer goes on as headers do: with its name in lower case.
-    fn trailer(&mut self, line: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn trailer(&mut self, line: &[u8], out: &mut Vec<u8>) {
         if self.chunked {
             let start = out.len();
             out.extend_from_slice(line);
@@ -71,14 +77,16 @@ impl Reframe {
         }
     }
 
-    fn last_chunk(&mut self, out: &mut Vec<u8>) {
+    /// The last chunk, once.
+    pub(super) fn last_chunk(&mut self, out: &mut Vec<u8>) {
         if self.chunked && !self.ended {
             out.extend_from_slice(b"0\r\n");
         }
         self.ended = true;
     }
 
-    fn end(&mut self, out: &mut Vec<u8>) {
+    /// The body is complete.
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         self.last_chunk(out);
         if self.chunked {
             out.extend_from_slice(b"\r\n");

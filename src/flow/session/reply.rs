@@ -39,6 +39,18 @@ fn is_bodyless(stream: &Stream<'_>) -> bool {
     stream.request.method() == b"HEAD" || matches!(stream.response.status, 100..=199 | 204 | 304)
 }
 
+/// The body of our own answer.
+pub fn body(stream: &Stream<'_>) -> Body {
+    match is_bodyless(stream) {
+        true => Body::None,
+        false if stream.response.has(b"transfer-encoding") => Body::Chunked,
+        false if stream.response.has(b"content-length") => {
+            Body::Length(stream.reply_body.len() as u64)
+        }
+        false => Body::UntilClose,
+    }
+}
+
 /// Whether the end of our own answer is told otherwise than by closing.
 pub fn is_delimited(stream: &Stream<'_>) -> bool {
     let response = &stream.response;

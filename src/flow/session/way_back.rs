@@ -16,6 +16,7 @@ use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::server::retry::RetryOn;
 use crate::flow::server::stick;
 use crate::flow::session::exchange::{END, Ending, after_response_rules};
+use crate::flow::session::filter::{self, Relay};
 use crate::flow::session::forward::{Limited, ServerAfter, retries};
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::reframe::Reframe;
@@ -68,6 +69,7 @@ impl WayBack {
         // After this answer the connection speaks something else.
         let upgrade = stream.status == 101
             || (stream.request.method() == b"CONNECT" && (200..300).contains(&stream.status));
+        filter::response(stream, framing.body);
         stick::store(stream, Phase::Response);
         stream.variables.end_request();
         capture::response_headers(stream);
@@ -133,7 +135,7 @@ impl WayBack {
         Ok(())
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         stream: &mut Stream<'_>,
         to_client: &mut Writer<'_>,
@@ -165,6 +167,7 @@ impl WayBack {
         let chunked = sends_chunks(stream, framing.body);
         stream.framing.keep_alive &= !stream.session.thread.stopping.get();
         after_response_rules(stream);
+        let filtered = !framing.upgrade && filter::head(stream);
         if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
             context.frontend.log.emit_early(&context);
         }
@@ -179,6 +182,10 @@ impl WayBack {
             self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
             let at_hand = std::mem::replace(server.input, Buffer::take());
             return Ok(ServerAfter::Tunnel(Some(at_hand).filter(|b| !b.is_empty())));
+        }
+        if filtered {
+            let relay = Relay { way: self, to_client, timer, framing, chunked };
+            return Box::pin(relay.run(stream, server, out)).await;
         }
         let mut decoder = Decoder::new(framing.body);
         let mut reframe = Reframe::new(chunked);
@@ -219,17 +226,25 @@ impl WayBack {
                 Ok(Ok(count)) if count > 0 => {}
                 Ok(Ok(_)) if decoder.may_close() => break,
                 Ok(_) => return Err(broken_response(stream)),
-                Err(_) => {
-                    count_abort(stream, |c| &c.server_aborts);
-                    return Err(Ending::silent(stream.status, Who::ServerTimeout, When::Data));
-                }
+                Err(_) => return Err(late_body(stream)),
             }
         }
+        Ok(self.done(stream, server, (framing, decoder), out))
+    }
+
+    /// The body is sent: what becomes of the server's connection. `out` is memory for the next one.
+    pub(super) fn done(
+        &self,
+        stream: &mut Stream<'_>,
+        server: &ServerSide<'_, '_>,
+        (framing, decoder): (Framing, Decoder),
+        mut out: Vec<u8>,
+    ) -> ServerAfter {
         out.clear();
         stream.reply_body = out;
         let clean = decoder.is_done() && server.input.is_empty();
         let keep = self.keep_server && framing.keep_alive && clean;
-        Ok(if keep { ServerAfter::Keep } else { ServerAfter::Close })
+        if keep { ServerAfter::Keep } else { ServerAfter::Close }
     }
 }
 
@@ -274,7 +289,7 @@ fn sends_chunks(stream: &mut Stream<'_>, body: Body) -> bool {
 }
 
 /// What follows the bytes that were decoded last.
-fn follows(stream: &Stream<'_>, decoder: &Decoder) -> Follows {
+pub(super) fn follows(stream: &Stream<'_>, decoder: &Decoder) -> Follows {
     match decoder.is_done() && !stream.framing.keep_alive {
         true => Follows::End,
         false => Follows::Unknown,
@@ -321,9 +336,15 @@ fn late_response(stream: &mut Stream<'_>) -> Ending {
 }
 
 /// The body broke off: the client must not take what it has for the whole.
-fn broken_response(stream: &mut Stream<'_>) -> Ending {
+pub(super) fn broken_response(stream: &mut Stream<'_>) -> Ending {
     count_abort(stream, |c| &c.server_aborts);
     Ending::silent(stream.status, Who::Server, When::Data)
+}
+
+/// The body stopped coming.
+pub(super) fn late_body(stream: &Stream<'_>) -> Ending {
+    count_abort(stream, |c| &c.server_aborts);
+    Ending::silent(stream.status, Who::ServerTimeout, When::Data)
 }
 
 fn count_failed_response(stream: &Stream<'_>) {

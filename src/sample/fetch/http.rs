@@ -31,6 +31,11 @@ fn version(message: &Message) -> Value<'static> {
     Value::string(format!("{}.{}", version.major, version.minor))
 }
 
+/// With what the response is compressed.
+fn algorithm(context: &SampleContext<'_>) -> Option<&'static str> {
+    context.stream?.filters.as_ref()?.algorithm()
+}
+
 const HTTP: Fetch = Fetch {
     gives: Type::Str,
     valid: "..YYYYYYYYY...........",
@@ -165,6 +170,8 @@ pub const PART: Part = Part {
             valid: valid::RESPONSE_KEPT,
             doc: "Whether the response is compressed here.",
             examples: &["res.comp"],
+            status: Status::Works,
+            run: |c, _| Some(Value::Bool(algorithm(c).is_some())),
             ..Fetch::NEW
         },
         Fetch {
@@ -173,6 +180,8 @@ pub const PART: Part = Part {
             valid: valid::RESPONSE_KEPT,
             doc: "The algorithm the response is compressed with.",
             examples: &["res.comp_algo"],
+            status: Status::Works,
+            run: |c, _| algorithm(c).map(Value::string),
             ..Fetch::NEW
         },
         Fetch {

@@ -1,0 +1,513 @@
+//! Filters: what looks at messages on their way to the client, at bodies without their framing, or changes
+//! them (manual 9). In: the `filter` lines of a proxy and what implies them; a stream. Out: the filters of the
+//! stream in their order, and a body that has passed through them. Never is a whole body collected here.
+
+use std::fmt::Debug;
+use std::future::poll_fn;
+use std::task::Poll;
+
+use crate::catalog::{Keyword, Part, Status};
+use crate::config::args::{Line, Parsed};
+use crate::config::section::Sections;
+use crate::flow::http::h1::body::{BadBody, Decoder, Step};
+use crate::flow::http::h1::framing::{Body, Framing};
+use crate::flow::response::compression::{Compressing, Compression, CompressionSpec};
+use crate::flow::session::Stream;
+use crate::flow::session::exchange::{END, Ending};
+use crate::flow::session::forward::ServerAfter;
+use crate::flow::session::reframe::Reframe;
+use crate::flow::session::way_back::{ServerSide, WayBack, broken_response, follows, late_body};
+use crate::flow::transport::buffer::Buffer;
+use crate::flow::transport::socket::Writer;
+use crate::flow::transport::timer::Timer;
+use crate::state::world::Proxy;
+
+/// A `filter` line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FilterSpec {
+    /// `filter cache NAME`
+    Cache(String),
+    /// `filter compression`
+    Compression,
+    /// `filter fcgi-app NAME`
+    FcgiApp(String),
+    /// `filter spoe …`
+    Spoe,
+    /// `filter trace …`
+    Trace,
+}
+
+/// What a proxy says of filters.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct FiltersSpec {
+    /// The `filter` lines in their order.
+    pub listed: Vec<FilterSpec>,
+    /// `compression …`
+    pub compression: Option<CompressionSpec>,
+}
+
+impl FiltersSpec {
+    /// These are those of a proxy that takes them over from the defaults.
+    pub fn inherited(&mut self) {
+        if let Some(compression) = &mut self.compression {
+            compression.inherited();
+        }
+    }
+
+    /// What runs; `None` when no stream of this proxy has a filter.
+    pub fn compile(&self) -> Option<Box<ProxyFilters>> {
+        let named = self.listed.contains(&FilterSpec::Compression);
+        if self.compression.is_none() && !named {
+            return None;
+        }
+        let compression = self.compression.as_ref().map(CompressionSpec::compile);
+        Some(Box::new(ProxyFilters { order: vec![Kind::Compression], compression }))
+    }
+}
+
+/// The filters of a proxy.
+#[derive(Debug)]
+pub struct ProxyFilters {
+    /// In the order in which they see a message. Compression that no line places comes last.
+    order: Vec<Kind>,
+    /// `compression …`
+    pub compression: Option<Compression>,
+}
+
+/// A filter that streams of a proxy have. What stores in a cache is not among them: the rule that
+/// decides to store puts its filter into the stream (`insert`).
+#[derive(Debug)]
+enum Kind {
+    Compression,
+}
+
+/// What follows the bytes that a filter is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// More, at once.
+    More,
+    /// Nothing for now: whatever was held back should go on.
+    Pause,
+    /// Nothing: the body is complete. A body that breaks off does not get here.
+    End,
+}
+
+/// A filter at work in one stream. Its methods are called in this order.
+pub trait Filter: Debug {
+    /// The request's rules are done; it goes to a server, or to what answers in its place.
+    fn request(&mut self, _stream: &mut Stream<'_>) {}
+
+    /// The response's head is here, in `stream.response`; no rule has seen it. `body` is what follows it.
+    fn response(&mut self, _stream: &mut Stream<'_>, _body: Body) {}
+
+    /// The response's rules are done and its head, in `stream.response`, is about to be sent: the filter may
+    /// still change it. Says whether the body is to be given to `data`. Who changes the body's length
+    /// replaces `Content-Length` by `Transfer-Encoding: chunked`.
+    fn head(&mut self, stream: &mut Stream<'_>) -> bool;
+
+    /// The next bytes of the body. Gives what goes on in their place: they themselves, or bytes of its own.
+    fn data<'a>(&'a mut self, _stream: &Stream<'_>, data: &'a [u8], _then: Then) -> &'a [u8] {
+        data
+    }
+
+    /// A trailer behind the body, without its line end.
+    fn trailer(&mut self, _stream: &Stream<'_>, _line: &[u8]) {}
+
+    /// The algorithm with which it compresses the response, as the configuration names it.
+    fn algorithm(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether it changes bodies: who only looks is placed before it.
+    fn changes(&self) -> bool {
+        false
+    }
+}
+
+#[derive(Debug)]
+struct Attached {
+    filter: Box<dyn Filter>,
+    /// Whether it wants the body.
+    looks: bool,
+}
+
+/// The filters of a stream, in their order.
+#[derive(Debug, Default)]
+pub struct Filters {
+    list: Vec<Attached>,
+    /// Whether they were told of the body's end.
+    ended: bool,
+}
+
+impl Filters {
+    /// The algorithm with which the response is compressed.
+    pub fn algorithm(&self) -> Option<&'static str> {
+        self.list.iter().find_map(|attached| attached.filter.algorithm())
+    }
+
+    fn pass<'a>(&'a mut self, stream: &Stream<'_>, data: &'a [u8], then: Then) -> &'a [u8] {
+        let looking = self.list.iter_mut().filter(|attached| attached.looks);
+        looking.fold(data, |data, attached| attached.filter.data(stream, data, then))
+    }
+
+    fn trailer(&mut self, stream: &Stream<'_>, line: &[u8]) {
+        let looking = self.list.iter_mut().filter(|attached| attached.looks);
+        looking.for_each(|attached| attached.filter.trailer(stream, line));
+    }
+}
+
+/// Puts one more filter into a stream, before those that change bodies.
+pub fn insert(stream: &mut Stream<'_>, filter: Box<dyn Filter>) {
+    let list = &mut stream.filters.get_or_insert_default().list;
+    let at = list.iter().position(|other| other.filter.changes()).unwrap_or(list.len());
+    list.insert(at, Attached { filter, looks: false });
+}
+
+/// The request goes to a server, or to what answers in its place: gives the stream the filters of its
+/// frontend and of its backend.
+pub fn begin(stream: &mut Stream<'_>) {
+    let of = |proxy: Option<&Proxy>| proxy.is_some_and(|p| p.filters.is_some());
+    if of(stream.frontend()) || of(stream.backend()) {
+        attach(stream);
+        with(stream, |filter, stream| filter.request(stream));
+    }
+}
+
+fn attach(stream: &mut Stream<'_>) {
+    let world = stream.world.clone();
+    let backend = stream.backend.filter(|b| *b != stream.frontend);
+    let proxies = [Some(stream.frontend), backend].into_iter().flatten();
+    let configured = proxies.filter_map(|index| world.proxies.get(index)?.filters.as_ref());
+    let filters = stream.filters.get_or_insert_default();
+    for kind in configured.flat_map(|filters| &filters.order) {
+        let filter = match kind {
+            // One does the work of both sides.
+            Kind::Compression if filters.list.iter().any(|a| a.filter.changes()) => continue,
+            Kind::Compression => Box::<Compressing>::default(),
+        };
+        filters.list.push(Attached { filter, looks: false });
+    }
+}
+
+/// Calls each filter in turn.
+fn with(stream: &mut Stream<'_>, mut call: impl FnMut(&mut dyn Filter, &mut Stream<'_>)) {
+    let Some(mut filters) = stream.filters.take() else { return };
+    for attached in &mut filters.list {
+        call(attached.filter.as_mut(), stream);
+    }
+    match &mut stream.filters {
+        None => stream.filters = Some(filters),
+        // It was given more meanwhile.
+        Some(more) => more.list.append(&mut filters.list),
+    }
+}
+
+/// A response's head has come.
+pub fn response(stream: &mut Stream<'_>, body: Body) {
+    if stream.filters.is_some() {
+        with(stream, |filter, stream| filter.response(stream, body));
+    }
+}
+
+/// A response's head is about to be sent; says whether a filter wants its body.
+pub fn head(stream: &mut Stream<'_>) -> bool {
+    let Some(mut filters) = stream.filters.take() else { return false };
+    let mut any = false;
+    for attached in &mut filters.list {
+        attached.looks = attached.filter.head(stream);
+        any |= attached.looks;
+    }
+    stream.filters = Some(filters);
+    any
+}
+
+/// Passes an answer of our own, `stream.response` with `stream.reply_body`, through the filters, after its
+/// rules and before it is written.
+pub fn reply(stream: &mut Stream<'_>) {
+    if !head(stream) {
+        return;
+    }
+    let Some(mut filters) = stream.filters.take() else { return };
+    let body = std::mem::take(&mut stream.reply_body);
+    stream.reply_body = filters.pass(stream, &body, Then::End).to_vec();
+    stream.filters = Some(filters);
+    // What is counted is what came, not what was made of it.
+    let more = (body.len() as u64).wrapping_sub(stream.reply_body.len() as u64);
+    stream.bytes_out = stream.bytes_out.wrapping_add(more);
+}
+
+/// A response's body on its way through the stream's filters to the client.
+pub(super) struct Relay<'a, 'b> {
+    pub(super) way: &'a WayBack,
+    pub(super) to_client: &'a mut Writer<'b>,
+    pub(super) timer: &'a mut Timer,
+    /// The framing in which it comes.
+    pub(super) framing: Framing,
+    /// Whether it goes on in chunks if no filter changes that.
+    pub(super) chunked: bool,
+}
+
+impl Relay<'_, '_> {
+    /// Sends on the head, which is in `out`, and the body.
+    pub(super) async fn run(
+        mut self,
+        stream: &mut Stream<'_>,
+        server: &mut ServerSide<'_, '_>,
+        out: Vec<u8>,
+    ) -> Result<ServerAfter, Ending> {
+        let chunked = self.chunked || stream.response.has_element(b"transfer-encoding", b"chunked");
+        let mut passage = Passage {
+            filters: stream.filters.take().unwrap_or_default(),
+            decoder: Decoder::new(self.framing.body),
+            reframe: Reframe::new(chunked),
+            out,
+            taken: 0,
+        };
+        loop {
+            let bad = passage.take(stream, server.input).is_err();
+            stream.bytes_out += std::mem::take(&mut passage.taken);
+            if bad {
+                self.send_rest(stream, &mut passage).await?;
+                return Err(broken_response(stream));
+            }
+            if passage.decoder.is_done() {
+                stream.bytes_out += END + u64::from(self.framing.body == Body::Chunked);
+                break;
+            }
+            if passage.out.len() >= SENT_AT_ONCE {
+                self.send(stream, &mut passage).await?;
+            }
+            if !self.receive(stream, server, &mut passage).await? {
+                passage.end(stream);
+                break;
+            }
+        }
+        self.send(stream, &mut passage).await?;
+        stream.filters = Some(passage.filters);
+        let sent = (self.framing, passage.decoder);
+        Ok(self.way.done(stream, server, sent, passage.out))
+    }
+
+    /// Reads more; false where the body ends with the connection. Before it has to wait for the server,
+    /// the client is sent all there is.
+    async fn receive(
+        &mut self,
+        stream: &mut Stream<'_>,
+        server: &mut ServerSide<'_, '_>,
+        passage: &mut Passage,
+    ) -> Result<bool, Ending> {
+        if passage.decoder.run() > server.input.capacity() as u64 && server.input.is_empty() {
+            *server.input = Buffer::take_large();
+        }
+        let at_hand = poll_fn(|cx| Poll::Ready(server.reader.poll_read(cx, server.input))).await;
+        let read = match at_hand {
+            Poll::Ready(read) => Ok(read),
+            Poll::Pending => {
+                self.send_rest(stream, passage).await?;
+                let limit = self.way.timeouts.server;
+                self.timer.within(limit, server.reader.read(server.input)).await
+            }
+        };
+        match read {
+            Ok(Ok(count)) if count > 0 => Ok(true),
+            Ok(Ok(_)) if passage.decoder.may_close() => Ok(false),
+            Ok(_) => {
+                self.send_rest(stream, passage).await?;
+                Err(broken_response(stream))
+            }
+            Err(_) => Err(late_body(stream)),
+        }
+    }
+
+    /// Sends what is there, though more should follow.
+    async fn send_rest(
+        &mut self,
+        stream: &mut Stream<'_>,
+        passage: &mut Passage,
+    ) -> Result<(), Ending> {
+        passage.pass(stream, &[], Then::Pause);
+        self.send(stream, passage).await
+    }
+
+    async fn send(&mut self, stream: &mut Stream<'_>, passage: &mut Passage) -> Result<(), Ending> {
+        let follows = follows(stream, &passage.decoder);
+        self.way.send(stream, self.to_client, self.timer, (&passage.out, follows)).await?;
+        passage.out.clear();
+        Ok(())
+    }
+}
+
+/// Bytes that are worth a system call of their own while more comes at once.
+const SENT_AT_ONCE: usize = 65_536;
+
+/// Takes a body's framing off, shows the body to the filters, and puts the framing on with which it goes on.
+struct Passage {
+    filters: Box<Filters>,
+    decoder: Decoder,
+    reframe: Reframe,
+    /// What is to be sent.
+    out: Vec<u8>,
+    /// Bytes taken and not counted yet.
+    taken: u64,
+}
+
+impl Passage {
+    /// Takes what was received.
+    fn take(&mut self, stream: &Stream<'_>, input: &mut Buffer) -> Result<(), BadBody> {
+        loop {
+            let bytes = input.filled();
+            let count = match self.decoder.step(bytes)? {
+                Step::More => return Ok(()),
+                Step::Done => {
+                    self.end(stream);
+                    self.reframe.end(&mut self.out);
+                    return Ok(());
+                }
+                Step::Skip(count) => count,
+                Step::Trailer(count) => {
+                    self.end(stream);
+                    self.reframe.last_chunk(&mut self.out);
+                    let line = bytes.get(..count).unwrap_or_default().trim_ascii_end();
+                    self.reframe.trailer(line, &mut self.out);
+                    self.filters.trailer(stream, line);
+                    self.taken += (line.len() as u64).saturating_sub(2);
+                    count
+                }
+                Step::Data(count) => {
+                    self.taken += count as u64;
+                    self.pass(stream, bytes.get(..count).unwrap_or_default(), Then::More);
+                    count
+                }
+            };
+            input.consume(count);
+        }
+    }
+
+    fn pass(&mut self, stream: &Stream<'_>, data: &[u8], then: Then) {
+        let data = self.filters.pass(stream, data, then);
+        if !data.is_empty() {
+            self.reframe.data(data, &mut self.out);
+        }
+    }
+
+    /// Tells the filters, once, that the body is complete.
+    fn end(&mut self, stream: &Stream<'_>) {
+        if !std::mem::replace(&mut self.filters.ended, true) {
+            self.pass(stream, &[], Then::End);
+        }
+    }
+}
+
+/// What may stand behind `filter`.
+pub const FILTERS: &[&str] = &["cache", "compression", "fcgi-app", "spoe", "trace"];
+
+fn filter(line: &mut Line<'_>) -> Parsed {
+    let Some(word) = line.word() else {
+        let (kind, name) = (line.proxy().kind.word(), line.proxy().name.clone());
+        let place = line.words.place.clone();
+        return Err(line.alert(format!(
+            "parsing [{place}] : missing argument for 'filter' in {kind} '{name}'."
+        )));
+    };
+    let kind = word.str();
+    if matches!(&*kind, "cache" | "fcgi-app" | "spoe" | "trace") {
+        let place = line.last_place();
+        line.spec.note_planned(&format!("filter {kind}"), &place);
+    }
+    match &*kind {
+        "compression" => match line.word() {
+            None => {
+                line.proxy().filters.listed.push(FilterSpec::Compression);
+                Ok(())
+            }
+            Some(extra) => {
+                Err(line.alert(format!("'filter compression' : unknown keyword '{extra}'.")))
+            }
+        },
+        "cache" => {
+            let Some(name) = line.word() else {
+                return Err(line.alert("'filter' : 'cache : expects a <name> argument'"));
+            };
+            let name = name.str().into_owned();
+            let place = line.last_place();
+            line.proxy().filters.listed.push(FilterSpec::Cache(name.clone()));
+            line.proxy().references.caches.push((name, place));
+            Ok(())
+        }
+        "fcgi-app" => {
+            let Some(name) = line.word() else {
+                return Err(line.alert("'filter' : 'fcgi-app : expects a <name> argument'"));
+            };
+            let name = name.str().into_owned();
+            let place = line.last_place();
+            line.proxy().filters.listed.push(FilterSpec::FcgiApp(name.clone()));
+            line.proxy().references.applications.push((name, place));
+            Ok(())
+        }
+        "trace" => trace(line),
+        "spoe" => spoe(line),
+        other => {
+            Err(line.alert(format!("'filter' : unknown keyword '{other}'. Registered keywords :")))
+        }
+    }
+}
+
+fn trace(line: &mut Line<'_>) -> Parsed {
+    while let Some(word) = line.word() {
+        match &*word.str() {
+            "name" => {
+                line.word();
+            }
+            "random-parsing" | "random-forwarding" | "hexdump" => {}
+            other => {
+                return Err(line.alert(format!("'filter trace' : unknown keyword '{other}'.")));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn spoe(line: &mut Line<'_>) -> Parsed {
+    let mut file = None;
+    while let Some(word) = line.word() {
+        let option = word.str();
+        match &*option {
+            "config" | "engine" => {
+                let Some(value) = line.word() else {
+                    return Err(line
+                        .alert(format!("'filter' : ''spoe' : '{option}' option without value'")));
+                };
+                if option == "config" {
+                    file = Some(value.str().into_owned());
+                }
+            }
+            other => {
+                return Err(line.alert(format!("'filter' : ''spoe' : unknown keyword '{other}''")));
+            }
+        }
+    }
+    let Some(file) = file else {
+        return Err(line.alert("'filter' : ''spoe' : missing config file'"));
+    };
+    match line.outside.read_file(std::path::Path::new(&file)) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(line.alert(format!(
+            "'filter' : 'Could not open configuration file {file} : No such file or directory'"
+        ))),
+    }
+}
+
+/// The rows of this family.
+pub const PART: Part = Part {
+    keywords: &[Keyword {
+        name: "filter",
+        sections: Sections::NAMED_PROXIES,
+        args: "<name> [<option>...]",
+        doc: "Puts a filter into the stream: `cache`, `compression`, `fcgi-app`, `spoe` or `trace`.",
+        examples: &["filter compression", "filter trace"],
+        status: Status::Works,
+        parse: filter,
+        ..Keyword::NEW
+    }],
+    ..Part::NONE
+};
