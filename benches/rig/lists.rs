@@ -32,8 +32,9 @@ const BACKENDS: usize = 10_000;
 const SUBSTRINGS: usize = 100_000;
 const ENTRIES: usize = 1_000_000;
 
-/// How many different requests there are.
-const REQUESTS: usize = 5_000;
+/// How many different requests there are: more than HAProxy keeps answers of lists for
+/// (`tune.pattern.cache-size`).
+const REQUESTS: usize = 20_000;
 
 impl Lists {
     /// The configuration; its files are written into `folder` if they are not there.

@@ -57,6 +57,8 @@ pub struct Traffic {
     large: Vec<u8>,
     /// What is sent in turn in the place of the usual request, if not empty.
     pub varied: Vec<Vec<u8>>,
+    /// Which of them is next. Goes on from run to run, so that the same one comes again late.
+    turn: usize,
     pub origin: SocketAddr,
 }
 
@@ -112,6 +114,7 @@ impl Traffic {
             small: response(SMALL),
             large: response(LARGE),
             varied: Vec::new(),
+            turn: 0,
             origin,
         };
         door.set_nonblocking(true)?;
@@ -291,8 +294,9 @@ impl Traffic {
         client.since = since;
         client.left = None;
         client.head.clear();
-        let turn = progress.to_start % self.varied.len().max(1);
-        client.stream.write_all(self.varied.get(turn).unwrap_or(&progress.request))?;
+        let request = self.varied.get(self.turn % self.varied.len().max(1));
+        client.stream.write_all(request.unwrap_or(&progress.request))?;
+        self.turn = self.turn.wrapping_add(1);
         progress.to_start -= 1;
         Ok(())
     }
