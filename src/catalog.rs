@@ -432,6 +432,7 @@ pub static PARTS: &[&Part] = &[
     &crate::control::cli::dynamic_cookie::PART,
     &crate::control::cli::info::PART,
     &crate::control::cli::stat::PART,
+    &crate::control::cli::errors::PART,
     &crate::control::cli::server::PART,
     &crate::control::cli::internals::PART,
     &crate::control::cli::table::PART,

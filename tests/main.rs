@@ -8,6 +8,7 @@
 
 mod acls;
 mod auth;
+mod bad_messages;
 mod balance;
 mod bytes;
 mod catalog_rows;

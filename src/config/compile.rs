@@ -25,6 +25,7 @@ use crate::flow::server::stick;
 use crate::flow::session::request_body;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::sample::fetch::body;
+use crate::state::bad_message::LastBad;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
@@ -414,7 +415,11 @@ impl Compiler<'_> {
         let state = old.map_or_else(
             || {
                 let status = ServerStatus::new(ServerAddress::None, 1);
-                Arc::new(BackendState { counters: Counters::default(), status })
+                Arc::new(BackendState {
+                    counters: Counters::default(),
+                    status,
+                    last_bad: LastBad::default(),
+                })
             },
             |b| b.state.clone(),
         );

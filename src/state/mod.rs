@@ -1,5 +1,6 @@
 //! What outlives a request, and a reload.
 
+pub mod bad_message;
 pub mod clock;
 pub mod counters;
 pub mod map_file;

@@ -32,6 +32,7 @@ use crate::flow::server::source::SourceSpec;
 use crate::flow::session::filter::ProxyFilters;
 use crate::flow::session::timeouts::Timeouts;
 use crate::flow::transport::tuning::SocketTuning;
+use crate::state::bad_message::LastBad;
 use crate::state::counters::Counters;
 use crate::state::map_file::References;
 use crate::state::server_status::ServerStatus;
@@ -164,6 +165,8 @@ pub struct Frontend {
 pub struct FrontendState {
     /// Statistics.
     pub counters: Counters,
+    /// The last request that could not be parsed.
+    pub last_bad: LastBad,
     /// `maxconn`, which the runtime socket can change.
     pub maxconn: AtomicU32,
     /// `rate-limit sessions`; 0 for none.
@@ -231,6 +234,8 @@ pub struct BackendState {
     pub counters: Counters,
     /// Changes between up and down: as for a server.
     pub status: ServerStatus,
+    /// The last response that could not be parsed.
+    pub last_bad: LastBad,
 }
 
 /// A server of a backend.

@@ -1,5 +1,6 @@
 //! The scenarios, one family a file. A new scenario is one entry in its family's table.
 
+mod bad_messages;
 mod balance;
 mod cli;
 mod config;
@@ -19,9 +20,10 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 13] = [
+    let families: [&[Scenario]; 14] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
+        bad_messages::SCENARIOS,
         tcp::SCENARIOS,
         tcp_rules::SCENARIOS,
         balance::SCENARIOS,
@@ -42,7 +44,7 @@ pub fn all() -> Vec<Scenario> {
 /// Whether releases after 2.3 do otherwise, so that only a 2.3 can be the reference: they word
 /// messages, write log headers and error pages anew, and answer some commands differently.
 pub fn changed_after_2_3(name: &str) -> bool {
-    let families = ["config/", "errors/", "logs/", "cli/"];
+    let families = ["config/", "errors/", "bad-messages/", "logs/", "cli/"];
     let single = [
         "cookies/insert",
         "samples/log-flags",

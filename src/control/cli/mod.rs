@@ -5,6 +5,7 @@
 pub mod basics;
 pub mod clear;
 pub mod dynamic_cookie;
+pub mod errors;
 pub mod frontend;
 pub mod info;
 pub mod internals;

@@ -73,12 +73,6 @@ pub const PART: Part = Part {
         ),
         planned("show cache", "", "Lists the caches and what they hold.", &["show cache"]),
         planned(
-            "show errors",
-            "[<iid>|<proxy>] [request|response]",
-            "The last malformed request and response of each proxy.",
-            &["show errors"],
-        ),
-        planned(
             "show peers",
             "[<peers section>]",
             "Shows how the peers of each section, or of one, are connected.",

@@ -5,8 +5,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::flow::http::forwarded;
-use crate::flow::http::h1::framing;
-use crate::flow::http::h1::head::{self, Limits};
+use crate::flow::http::h1::body;
+use crate::flow::http::h1::framing::{self, Body};
+use crate::flow::http::h1::head::{self, HeadError, Limits, Partial};
+use crate::flow::http::h1::progress::Progress;
 use crate::flow::http::options::KeepAlive;
 use crate::flow::log::LogLevel;
 use crate::flow::log::format::LogContext;
@@ -16,7 +18,7 @@ use crate::flow::server::{persist, stick};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{
-    Client, Session, Stream, collect, filter, forward, inspect, reply, request_body,
+    Client, Session, Stream, bad_message, collect, filter, forward, inspect, reply, request_body,
 };
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Follows;
@@ -160,8 +162,16 @@ async fn receive_body(
     }
 }
 
-/// The body's framing is wrong.
-pub fn bad_body(stream: &Stream<'_>) -> Ending {
+/// The body's framing is wrong: `later` says how many bytes of what came last were fine, what was being
+/// read, and how much data came before.
+pub fn bad_body(
+    stream: &Stream<'_>,
+    input: Option<&Buffer>,
+    later: (usize, Progress, u64),
+) -> Ending {
+    if let Some(input) = input {
+        bad_message::later_request_body(stream, input, later);
+    }
     stream.session.frontend_state().counters.failed_requests.inc();
     stream.session.listener.counters.failed_requests.inc();
     Ending::page(400, Who::Proxy, When::Data)
@@ -194,21 +204,25 @@ async fn receive_head(
     let longest = world.global.bufsize.saturating_sub(world.global.maxrewrite);
     let mut begun: Option<Moment> = None;
     let mut seen = 0;
+    let mut skipped = 0;
+    let mut partial = Partial::default();
     loop {
         if let Some(input) = &mut client.input {
             if begun.is_none() {
-                input.consume(head::leading_line_ends(input.filled()));
+                let blank = head::leading_line_ends(input.filled());
+                input.consume(blank);
+                skipped += blank;
             }
             if !input.is_empty() {
                 let began = *begun.get_or_insert_with(Moment::now);
                 stream.times.first_byte = Some(began.since(stream.times.start));
             }
             if let Some(length) = head::length(input.filled(), seen) {
-                return parse_head(stream, client, length.min(longest + 1), longest);
+                return parse_head(stream, client, length, (longest, skipped));
             }
             seen = input.filled().len();
-            let refused = head::check_request_line(input.filled(), limits(stream)).is_err();
-            if refused || seen > longest || input.is_full() {
+            if let Err(error) = check_partial(&mut partial, input, limits(stream), longest) {
+                bad_message::request(stream, input, skipped, error);
                 return Err(bad_request(stream));
             }
         }
@@ -228,6 +242,32 @@ async fn receive_head(
             Err(_) => return Err(no_request(stream, first || begun.is_some(), true)),
         }
     }
+}
+
+/// Looks at the part of a head that has come so far.
+fn check_partial(
+    partial: &mut Partial,
+    input: &Buffer,
+    limits: Limits,
+    longest: usize,
+) -> Result<(), HeadError> {
+    let bytes = input.filled();
+    partial.check_request(bytes, limits)?;
+    too_large(partial, bytes.len(), longest, input.is_full())
+}
+
+/// Whether `length` bytes of a head are too many.
+pub fn too_large(
+    partial: &Partial,
+    length: usize,
+    longest: usize,
+    full: bool,
+) -> Result<(), HeadError> {
+    if length <= longest && !full {
+        return Ok(());
+    }
+    let reason = "the head is too large";
+    Err(HeadError { position: length, progress: partial.progress, reason })
 }
 
 /// The client sent no complete head: it closed, or took too long. Only a first request is answered and
@@ -263,7 +303,7 @@ fn parse_head(
     stream: &mut Stream<'_>,
     client: &mut Client,
     length: usize,
-    longest: usize,
+    (longest, skipped): (usize, usize),
 ) -> Result<(), Ending> {
     let Some(input) = &mut client.input else {
         return Err(Ending::page(500, Who::Internal, When::Request));
@@ -271,12 +311,28 @@ fn parse_head(
     let limits = limits(stream);
     let text = input.filled().get(..length).unwrap_or_default();
     let parsed = if length > longest {
-        Err(head::HeadError { position: longest, reason: "the head is too large" })
+        let reason = "the head is too large";
+        Err(HeadError { position: length, progress: Progress::Data, reason })
     } else {
-        head::parse_request(text, limits, &mut stream.request)
-            .and_then(|()| framing::of_request(&mut stream.request, limits.accept_invalid))
+        head::parse_request(text, limits, &mut stream.request).and_then(|()| {
+            framing::of_request(&mut stream.request, limits.accept_invalid)
+                .map_err(|error| error.within(text))
+        })
     };
-    let Ok(framing) = parsed else { return Err(bad_request(stream)) };
+    let framing = match parsed {
+        Ok(framing) => framing,
+        Err(error) => {
+            bad_message::request(stream, input, skipped, error);
+            return Err(bad_request(stream));
+        }
+    };
+    if framing.body == Body::Chunked
+        && let Some(mistake) =
+            body::first_mistake(framing.body, input.filled().get(length..).unwrap_or_default())
+    {
+        bad_message::request_body(stream, input, (skipped, length), mistake);
+        return Err(bad_request(stream));
+    }
     let line = memchr::memchr2(b'\r', b'\n', text).unwrap_or(text.len());
     stream.request_line.extend_from_slice(text.get(..line).unwrap_or_default());
     stream.bytes_in += stream.request.counted_size() + END;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::flow::http::h1::body::Decoder;
 use crate::flow::http::h1::framing::Body;
+use crate::flow::http::h1::progress::Progress;
 use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::message::Version;
 use crate::flow::http::options::KeepAlive;
@@ -19,7 +20,7 @@ use crate::flow::session::exchange::{Ending, bad_body};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::reframe::Reframe;
-use crate::flow::session::way_back::{ServerSide, WayBack};
+use crate::flow::session::way_back::{ServerSide, WayBack, count_abort};
 use crate::flow::session::{Client, Stream, tunnel};
 use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
@@ -201,9 +202,10 @@ async fn exchange(
         && let Some(input) = &mut client.input
     {
         // What is here already goes out with the head, in one packet.
-        let bad = reframe.run(&mut decoder, input, &mut head, &sent).is_err();
-        if bad {
-            return Err(bad_body(stream));
+        let received = input.filled().len();
+        if reframe.run(&mut decoder, input, &mut head, &sent).is_err() {
+            let later = (received - input.filled().len(), decoder.progress(), sent.get() - 1);
+            return Err(bad_body(stream, Some(input), later));
         }
         client.input.take_if(|i| i.is_empty());
     }
@@ -243,7 +245,51 @@ async fn exchange(
     if !uploaded {
         stream.framing.keep_alive = false;
     }
-    result.map(|after| if uploaded { after } else { ServerAfter::Close })
+    match result {
+        Ok(after) => Ok(if uploaded { after } else { ServerAfter::Close }),
+        Err(Failed::Response(ending)) => Err(ending),
+        Err(Failed::Upload(failure)) => Err(upload_failed(stream, client.input.as_ref(), failure)),
+    }
+}
+
+/// Which direction has failed.
+enum Failed {
+    Response(Ending),
+    Upload(UploadFailure),
+}
+
+/// Why an upload has failed.
+enum UploadFailure {
+    /// Its framing is wrong: how many bytes of what came last were fine, what was being read, how much data
+    /// came before.
+    Bad(usize, Progress, u64),
+    /// The client has closed.
+    Closed,
+    /// The client was silent for too long.
+    ClientLate,
+    /// The server took nothing for too long.
+    ServerLate,
+}
+
+/// What a failed upload means for the client, to whom the response may be on its way already.
+fn upload_failed(stream: &Stream<'_>, input: Option<&Buffer>, failure: UploadFailure) -> Ending {
+    let (status, who, when) = match failure {
+        UploadFailure::Bad(consumed, progress, data) => {
+            bad_body(stream, input, (consumed, progress, data));
+            (400, Who::Proxy, When::Headers)
+        }
+        UploadFailure::Closed => (0, Who::Client, When::Data),
+        UploadFailure::ClientLate => (408, Who::ClientTimeout, When::Data),
+        UploadFailure::ServerLate => (504, Who::ServerTimeout, When::Data),
+    };
+    if matches!(who, Who::Client | Who::ClientTimeout) {
+        count_abort(stream, |c| &c.client_aborts);
+    }
+    match stream.times.response {
+        Some(_) => Ending::silent(stream.status, who, When::Data),
+        None if status == 0 => Ending::silent(0, who, when),
+        None => Ending::page(status, who, when),
+    }
 }
 
 /// `http-send-name-header`: tells the server by which name it was chosen.
@@ -260,20 +306,21 @@ fn name_server(stream: &mut Stream<'_>, slot: &Slot) {
 /// Runs upload and response together. The response decides, unless the client fails before it came.
 /// Also says whether the upload is complete.
 async fn both(
-    mut upload: Pin<&mut impl Future<Output = Result<(), Ending>>>,
+    mut upload: Pin<&mut impl Future<Output = Result<(), UploadFailure>>>,
     mut respond: Pin<&mut impl Future<Output = Result<ServerAfter, Ending>>>,
-) -> (Result<ServerAfter, Ending>, bool) {
+) -> (Result<ServerAfter, Failed>, bool) {
     let mut uploaded = None;
     poll_fn(|cx| {
         if uploaded.is_none()
             && let Poll::Ready(result) = upload.as_mut().poll(cx)
         {
-            if let Err(ending) = result {
-                return Poll::Ready((Err(ending), false));
+            if let Err(failure) = result {
+                return Poll::Ready((Err(Failed::Upload(failure)), false));
             }
             uploaded = Some(());
         }
-        respond.as_mut().poll(cx).map(|after| (after, uploaded.is_some()))
+        let response = respond.as_mut().poll(cx);
+        response.map(|after| (after.map_err(Failed::Response), uploaded.is_some()))
     })
     .await
 }
@@ -327,18 +374,21 @@ async fn upload(
     to: &mut Writer<'_>,
     timer: &mut Timer,
     timeouts: Limited,
-) -> Result<(), Ending> {
+) -> Result<(), UploadFailure> {
     let mut out = Vec::new();
     loop {
         let input = from.input.get_or_insert_with(Buffer::take);
+        let received = input.filled().len();
         if from.reframe.run(&mut from.decoder, input, &mut out, from.sent).is_err() {
-            return Err(Ending::page(400, Who::Proxy, When::Data));
+            let consumed = received - input.filled().len();
+            let data = from.sent.get() - 1;
+            return Err(UploadFailure::Bad(consumed, from.decoder.progress(), data));
         }
         if !out.is_empty() {
             match timer.within(timeouts.server, to.write_all(&out, Follows::Unknown)).await {
                 Ok(Ok(())) => out.clear(),
                 Ok(Err(_)) => return std::future::pending().await,
-                Err(_) => return Err(Ending::page(504, Who::ServerTimeout, When::Data)),
+                Err(_) => return Err(UploadFailure::ServerLate),
             }
         }
         if from.decoder.is_done() {
@@ -347,8 +397,8 @@ async fn upload(
         }
         match timer.within(timeouts.client, from.reader.read(input)).await {
             Ok(Ok(count)) if count > 0 => {}
-            Ok(_) => return Err(Ending::silent(400, Who::Client, When::Data)),
-            Err(_) => return Err(Ending::page(408, Who::ClientTimeout, When::Data)),
+            Ok(_) => return Err(UploadFailure::Closed),
+            Err(_) => return Err(UploadFailure::ClientLate),
         }
     }
 }

@@ -113,7 +113,7 @@ fn look_for_head(stream: &mut Stream<'_>, raw: bool) {
             stream.request.clear();
         }
     } else if bytes.first().is_some_and(|b| !b.is_ascii_graphic())
-        || head::check_request_line(bytes, limits).is_err()
+        || head::Partial::default().check_request(bytes, limits).is_err()
     {
         preread.awaits_head = false;
     }

@@ -1,5 +1,6 @@
 //! The life of a connection: `run` names every phase on a line of its own.
 
+pub mod bad_message;
 pub mod collect;
 pub mod exchange;
 pub mod filter;

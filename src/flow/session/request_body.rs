@@ -3,8 +3,9 @@
 //! themselves stay where they are, to be sent on.
 
 use crate::config::spec::ProxySpec;
-use crate::flow::http::h1::body::{BadBody, Decoder, Step};
+use crate::flow::http::h1::body::{self, BadBody, Decoder, Step};
 use crate::flow::http::h1::framing::Body;
+use crate::flow::http::h1::progress::Progress;
 use crate::flow::session::exchange::{self, Ending};
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::{Client, Stream};
@@ -86,7 +87,7 @@ async fn wait(stream: &mut Stream<'_>, client: &mut Client, proxy: &Proxy) -> Re
         match look(stream, client) {
             Ok(true) => return Ok(()),
             Ok(false) => {}
-            Err(BadBody) => return Err(exchange::bad_body(stream)),
+            Err(BadBody) => return Err(bad_body(stream, client)),
         }
         if stream.body.is_empty() && stream.request.has_element(b"expect", b"100-continue") {
             encourage(stream, client).await?;
@@ -102,6 +103,19 @@ async fn wait(stream: &mut Stream<'_>, client: &mut Client, proxy: &Proxy) -> Re
             }
         }
     }
+}
+
+/// What has come is no proper body: it is kept as a whole, with the place of the mistake.
+fn bad_body(stream: &Stream<'_>, client: &mut Client) -> Ending {
+    let received = client.input.as_ref().map_or(&[][..], Buffer::filled);
+    let Some(mistake) = body::first_mistake(stream.framing.body, received) else {
+        return exchange::bad_body(stream, None, (0, Progress::Data, 0));
+    };
+    if let Some(input) = &mut client.input {
+        input.consume(mistake.position);
+    }
+    let later = (mistake.position, mistake.progress, mistake.data);
+    exchange::bad_body(stream, client.input.as_ref(), later)
 }
 
 fn failed(stream: &mut Stream<'_>, ending: Ending) -> Ending {

@@ -4,9 +4,10 @@
 use std::cell::Cell;
 
 use crate::control::process::console;
-use crate::flow::http::h1::body::Decoder;
+use crate::flow::http::h1::body::{self, Decoder};
 use crate::flow::http::h1::framing::{self, Body, Framing};
-use crate::flow::http::h1::head::{self, Limits};
+use crate::flow::http::h1::head::{self, HeadError, Limits, Partial};
+use crate::flow::http::h1::progress::Progress;
 use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::message::Version;
 use crate::flow::log::format::LogContext;
@@ -15,12 +16,12 @@ use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::server::retry::RetryOn;
 use crate::flow::server::stick;
-use crate::flow::session::exchange::{END, Ending, after_response_rules};
+use crate::flow::session::exchange::{END, Ending, after_response_rules, too_large};
 use crate::flow::session::filter::{self, Relay};
 use crate::flow::session::forward::{Limited, ServerAfter, retries};
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::reframe::Reframe;
-use crate::flow::session::{Stream, inspect, reply};
+use crate::flow::session::{Stream, bad_message, inspect, reply};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Follows, Reader, Writer};
 use crate::flow::transport::timer::Timer;
@@ -90,13 +91,15 @@ impl WayBack {
     ) -> Result<Received, Ending> {
         let longest = stream.world.global.bufsize.saturating_sub(stream.world.global.maxrewrite);
         let mut seen = 0;
+        let mut partial = Partial::default();
         loop {
             if let Some(length) = head::length(server.input.filled(), seen) {
                 let parsed = parse_response(stream, server.input, length, longest);
                 return again_or(stream, parsed.map(Received::Head), RetryOn::JUNK);
             }
             seen = server.input.filled().len();
-            if seen > longest || server.input.is_full() {
+            if let Err(error) = check_partial(&mut partial, server.input, limits(stream), longest) {
+                bad_message::response(stream, server.input, error);
                 let failure = bad_response(stream);
                 return again_or(stream, Err(failure), RetryOn::JUNK);
             }
@@ -203,10 +206,12 @@ impl WayBack {
                 stream.bytes_out += plain as u64;
                 server.input.consume(plain);
             }
+            let received = server.input.filled().len();
             let bad = reframe.run(&mut decoder, server.input, &mut out, &moved).is_err();
             stream.bytes_out += moved.take();
             if bad {
-                return Err(broken_response(stream));
+                let consumed = received - server.input.filled().len() + plain;
+                return Err(bad_response_body(stream, server.input, &decoder, consumed));
             }
             if !out.is_empty() {
                 let follows = follows(stream, &decoder);
@@ -302,19 +307,51 @@ fn parse_response(
     length: usize,
     longest: usize,
 ) -> Result<Framing, Ending> {
-    let limits = Limits {
-        fields: stream.world.global.maxhdr,
-        accept_invalid: stream.backend().is_some_and(|p| p.options.accept_invalid_response),
-    };
+    let limits = limits(stream);
     stream.response.clear();
     let text = input.filled().get(..length).unwrap_or_default();
-    let parsed = head::parse_response(text, limits, &mut stream.response)
-        .and_then(|()| framing::of_response(&mut stream.response, stream.request.method()));
-    input.consume(length);
-    match parsed {
-        Ok(framing) if length <= longest => Ok(framing),
-        _ => Err(bad_response(stream)),
+    let mut parsed = head::parse_response(text, limits, &mut stream.response).and_then(|()| {
+        framing::of_response(&mut stream.response, stream.request.method())
+            .map_err(|error| error.within(text))
+    });
+    if length > longest {
+        let reason = "the head is too large";
+        parsed = Err(HeadError { position: length, progress: Progress::Data, reason });
     }
+    let framing = match parsed {
+        Ok(framing) => framing,
+        Err(error) => {
+            bad_message::response(stream, input, error);
+            return Err(bad_response(stream));
+        }
+    };
+    if framing.body == Body::Chunked
+        && let Some(mistake) =
+            body::first_mistake(framing.body, input.filled().get(length..).unwrap_or_default())
+    {
+        bad_message::response_body(stream, input, length, mistake);
+        return Err(bad_response(stream));
+    }
+    input.consume(length);
+    Ok(framing)
+}
+
+fn limits(stream: &Stream<'_>) -> Limits {
+    Limits {
+        fields: stream.world.global.maxhdr,
+        accept_invalid: stream.backend().is_some_and(|p| p.options.accept_invalid_response),
+    }
+}
+
+/// Looks at the part of a head that has come so far.
+fn check_partial(
+    partial: &mut Partial,
+    input: &Buffer,
+    limits: Limits,
+    longest: usize,
+) -> Result<(), HeadError> {
+    partial.check_response(input.filled(), limits)?;
+    too_large(partial, input.filled().len(), longest, input.is_full())
 }
 
 /// The response cannot be parsed.
@@ -338,6 +375,20 @@ fn late_response(stream: &mut Stream<'_>) -> Ending {
 /// The body broke off: the client must not take what it has for the whole.
 pub(super) fn broken_response(stream: &mut Stream<'_>) -> Ending {
     count_abort(stream, |c| &c.server_aborts);
+    count_failed_response(stream);
+    Ending::silent(stream.status, Who::Server, When::Data)
+}
+
+/// The body's framing is wrong, after `consumed` bytes of what came last.
+fn bad_response_body(
+    stream: &Stream<'_>,
+    input: &Buffer,
+    decoder: &Decoder,
+    consumed: usize,
+) -> Ending {
+    let data = stream.bytes_out.saturating_sub(stream.response.counted_size());
+    bad_message::later_response_body(stream, input, (consumed, decoder.progress(), data));
+    count_failed_response(stream);
     Ending::silent(stream.status, Who::Server, When::Data)
 }
 
@@ -352,7 +403,7 @@ fn count_failed_response(stream: &Stream<'_>) {
 }
 
 /// Counts for the backend and the server.
-fn count_abort(stream: &Stream<'_>, which: fn(&Counters) -> &Counter) {
+pub(super) fn count_abort(stream: &Stream<'_>, which: fn(&Counters) -> &Counter) {
     if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
         which(&backend.state.counters).inc();
     }

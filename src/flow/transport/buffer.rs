@@ -105,6 +105,16 @@ impl Buffer {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
+    /// The last `count` bytes that were consumed, as far as they are still here, and those that were not.
+    pub fn with_consumed(&self, count: usize) -> &[u8] {
+        self.bytes.get(self.start.saturating_sub(count)..self.end).unwrap_or_default()
+    }
+
+    /// Where in the buffer the bytes begin that were not consumed.
+    pub fn offset(&self) -> usize {
+        self.start
+    }
+
     /// Whether nothing is left to consume.
     pub fn is_empty(&self) -> bool {
         self.start == self.end

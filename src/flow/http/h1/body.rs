@@ -3,6 +3,7 @@
 
 use crate::flow::http::h1::framing::Body;
 use crate::flow::http::h1::head::is_token;
+use crate::flow::http::h1::progress::Progress;
 
 /// Where in a body the reader is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +56,34 @@ pub enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BadBody;
 
+/// A mistake in what has come of a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mistake {
+    /// Offset of the offending byte.
+    pub position: usize,
+    /// What was being read.
+    pub progress: Progress,
+    /// Bytes of data before it.
+    pub data: u64,
+}
+
+/// Looks at what has come of a body; gives the first mistake.
+pub fn first_mistake(body: Body, bytes: &[u8]) -> Option<Mistake> {
+    let mut decoder = Decoder::new(body);
+    let (mut position, mut data) = (0, 0);
+    loop {
+        match decoder.step(bytes.get(position..).unwrap_or_default()) {
+            Ok(Step::Data(count)) => {
+                position += count;
+                data += count as u64;
+            }
+            Ok(Step::Skip(count) | Step::Trailer(count)) => position += count,
+            Ok(Step::More | Step::Done) => return None,
+            Err(BadBody) => return Some(Mistake { position, progress: decoder.progress(), data }),
+        }
+    }
+}
+
 /// Bytes of trailers that are accepted.
 const MAX_TRAILERS: u32 = 8192;
 
@@ -74,6 +103,16 @@ impl Decoder {
     /// Whether the body is complete.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
+    }
+
+    /// What is being read.
+    pub fn progress(&self) -> Progress {
+        match self.state {
+            State::Size(..) | State::Extension(_) | State::SizeEnd(_) => Progress::ChunkSize,
+            State::ChunkEnd | State::ChunkLf => Progress::ChunkEnd,
+            State::Trailers(_) | State::LastLf => Progress::Trailers,
+            State::Data(_) | State::UntilClose | State::Chunk(_) | State::Done => Progress::Data,
+        }
     }
 
     /// Whether closing the connection now is the body's proper end.
@@ -227,6 +266,16 @@ mod tests {
     fn lengths_end_where_they_say() {
         assert_eq!(run(Body::Length(3), b"abcdef", 2).unwrap(), (b"abc".to_vec(), vec![], Some(3)));
         assert_eq!(run(Body::Length(9), b"abc", 2).unwrap().2, None);
+    }
+
+    #[test]
+    fn mistakes_have_their_place() {
+        let mistake =
+            |text: &[u8]| first_mistake(Body::Chunked, text).map(|m| (m.position, m.data));
+        assert_eq!(mistake(b"3\r\nabc\r\nzz\r\n"), Some((8, 3)));
+        assert_eq!(mistake(b"3\r\nabcd\r\n"), Some((6, 3)));
+        assert_eq!(mistake(b"3\r\nabc\r\n0\r\n\r\nGET"), None);
+        assert_eq!(mistake(b"3\r\nab"), None);
     }
 
     #[test]

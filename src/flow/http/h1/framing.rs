@@ -2,6 +2,7 @@
 //! In comes a parsed head, out comes its framing; heads whose framing is ambiguous are refused.
 
 use crate::flow::http::h1::head::HeadError;
+use crate::flow::http::h1::progress::Progress;
 use crate::flow::http::message::{Elements, Message, Version};
 
 /// The extent of a body.
@@ -28,13 +29,58 @@ pub struct Framing {
     pub upgrade: bool,
 }
 
-const fn refuse(reason: &'static str) -> HeadError {
-    HeadError { position: 0, reason }
+/// Why a head that could be parsed is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FramingError {
+    /// What is wrong.
+    pub reason: &'static str,
+    /// The header that is to blame, and which of its occurrences from 0.
+    header: Option<(&'static str, usize)>,
+}
+
+impl FramingError {
+    /// With its place in the head that was parsed.
+    pub fn within(self, head: &[u8]) -> HeadError {
+        let found = self.header.and_then(|(name, number)| value_position(head, name, number));
+        let progress = match found {
+            Some(_) => Progress::BehindHeader,
+            None => Progress::Data,
+        };
+        HeadError { position: found.unwrap_or(head.len()), progress, reason: self.reason }
+    }
+}
+
+/// Where a header's value begins.
+fn value_position(head: &[u8], name: &str, number: usize) -> Option<usize> {
+    let mut start = 0;
+    let mut seen = 0;
+    for line in head.split_inclusive(|b| *b == b'\n') {
+        let (before, after) = line.split_at_checked(name.len()).unwrap_or_default();
+        if before.eq_ignore_ascii_case(name.as_bytes())
+            && let Some(value) = after.strip_prefix(b":")
+        {
+            if seen == number {
+                return Some(start + line.len() - value.trim_ascii_start().len());
+            }
+            seen += 1;
+        }
+        start += line.len();
+    }
+    None
+}
+
+const fn refuse(reason: &'static str) -> FramingError {
+    FramingError { reason, header: None }
+}
+
+/// Blames an occurrence of a header.
+const fn refuse_header(reason: &'static str, name: &'static str, number: usize) -> FramingError {
+    FramingError { reason, header: Some((name, number)) }
 }
 
 /// Framing of a request. Connection tokens that concern only this hop are taken out of the message, and so
 /// is a `Host` that says the same again.
-pub fn of_request(message: &mut Message, accept_invalid: bool) -> Result<Framing, HeadError> {
+pub fn of_request(message: &mut Message, accept_invalid: bool) -> Result<Framing, FramingError> {
     if !accept_invalid {
         host(message)?;
     }
@@ -63,7 +109,7 @@ pub fn of_request(message: &mut Message, accept_invalid: bool) -> Result<Framing
 }
 
 /// Framing of a response to a request with this method.
-pub fn of_response(message: &mut Message, method: &[u8]) -> Result<Framing, HeadError> {
+pub fn of_response(message: &mut Message, method: &[u8]) -> Result<Framing, FramingError> {
     let chunked = transfer_encoding(message)?;
     let length = content_length(message)?;
     if chunked && length.is_some() {
@@ -82,11 +128,12 @@ pub fn of_response(message: &mut Message, method: &[u8]) -> Result<Framing, Head
 
 /// One `Host`, and the one that the target names: who routes by the one and who serves by the other would
 /// disagree (RFC 9112 3.2; HAProxy's later releases forgive a port that the scheme implies).
-fn host(message: &mut Message) -> Result<(), HeadError> {
+fn host(message: &mut Message) -> Result<(), FramingError> {
     if message.may_repeat_host() {
         let first = message.get(b"host").unwrap_or_default();
-        if message.values(b"host").any(|value| !value.eq_ignore_ascii_case(first)) {
-            return Err(refuse("host headers that differ"));
+        let differs = |value: &[u8]| !value.eq_ignore_ascii_case(first);
+        if let Some(number) = message.values(b"host").position(differs) {
+            return Err(refuse_header("host headers that differ", "host", number));
         }
         let mut seen = false;
         message.remove_if(|name, _| name == b"host" && std::mem::replace(&mut seen, true));
@@ -105,11 +152,11 @@ fn host(message: &mut Message) -> Result<(), HeadError> {
     if bare(host) == bare(authority) {
         return Ok(());
     }
-    Err(refuse("host header and target differ"))
+    Err(refuse_header("host header and target differ", "host", 0))
 }
 
 /// Whether the body is chunked. Anything but one final `chunked` is refused.
-fn transfer_encoding(message: &Message) -> Result<bool, HeadError> {
+fn transfer_encoding(message: &Message) -> Result<bool, FramingError> {
     let mut chunked = false;
     if !message.may_have(b"transfer-encoding") {
         return Ok(false);
@@ -129,22 +176,22 @@ fn transfer_encoding(message: &Message) -> Result<bool, HeadError> {
 }
 
 /// The announced length; a list or a repeated header is taken only if all say the same.
-fn content_length(message: &Message) -> Result<Option<u64>, HeadError> {
+fn content_length(message: &Message) -> Result<Option<u64>, FramingError> {
     if !message.may_have(b"content-length") {
         return Ok(None);
     }
     let mut values = message.values(b"content-length");
     let Some(first) = values.next() else { return Ok(None) };
     if values.next().is_some() {
-        return Err(refuse("repeated content-length"));
+        return Err(refuse_header("repeated content-length", "content-length", 1));
     }
     if first.is_empty() || !first.iter().all(u8::is_ascii_digit) {
-        return Err(refuse("invalid content-length"));
+        return Err(refuse_header("invalid content-length", "content-length", 0));
     }
     let length = first
         .iter()
         .try_fold(0u64, |sum, digit| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0')));
-    length.map(Some).ok_or(refuse("content-length is too large"))
+    length.map(Some).ok_or(refuse_header("content-length is too large", "content-length", 0))
 }
 
 /// Reads `Connection` and removes `close` and `keep-alive` from it, as those concern only this hop.
@@ -227,7 +274,8 @@ mod tests {
         let mut message = Message::default();
         let text = format!("POST / HTTP/1.1\r\n{fields}\r\n");
         parse_request(text.as_bytes(), STRICT, &mut message)?;
-        of_request(&mut message, false).map(|framing| (framing, message))
+        let framing = of_request(&mut message, false).map_err(|e| e.within(text.as_bytes()))?;
+        Ok((framing, message))
     }
 
     #[test]
@@ -272,6 +320,15 @@ mod tests {
         assert!(body("Transfer-Encoding: chunked,\r\n").is_err());
         assert!(body("Transfer-Encoding: gzip, chunked\r\n").is_err());
         assert!(body("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n").is_err());
+    }
+
+    #[test]
+    fn refused_headers_have_their_place() {
+        let at = |fields| request(fields).map(drop).unwrap_err().position;
+        assert_eq!(at("Host: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n"), 61);
+        assert_eq!(at("Host: h\r\nContent-Length:  1, 2\r\n"), 43);
+        assert_eq!(at("Host: h\r\nX: y\r\nHost: other\r\n"), 38);
+        assert_eq!(at("Transfer-Encoding: x\r\n"), 41);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! mistake (RFC 9112 sections 2 to 5). `httparse` takes what is well-formed; what it refuses or lets
 //! through is decided here.
 
+use crate::flow::http::h1::progress::Progress;
 use crate::flow::http::message::{Message, Span, Version};
 
 /// What is accepted.
@@ -18,6 +19,8 @@ pub struct Limits {
 pub struct HeadError {
     /// Offset of the offending byte.
     pub position: usize,
+    /// What was being parsed.
+    pub progress: Progress,
     /// What is wrong.
     pub reason: &'static str,
 }
@@ -62,15 +65,76 @@ pub fn parse_request(head: &[u8], limits: Limits, message: &mut Message) -> Resu
         return Ok(());
     }
     message.clear();
-    Slow { head, at: 0, limits }.request(message)
+    Slow::new(head, limits).request(message)
 }
 
-/// Looks at the part of a request head that has come so far: its first line, once it is complete, can
-/// be refused before the rest comes.
-pub fn check_request_line(part: &[u8], limits: Limits) -> Result<(), HeadError> {
-    let Some(end) = memchr::memchr(b'\n', part) else { return Ok(()) };
-    let head = part.get(..=end).unwrap_or_default();
-    Slow { head, at: 0, limits }.request_line(&mut Message::default())
+/// Looks at a head while it comes: a mistake is found before the rest is there.
+#[derive(Debug, Clone, Copy)]
+pub struct Partial {
+    /// Where the first line begins that was not complete yet.
+    at: usize,
+    fields: usize,
+    /// What its end is part of.
+    pub progress: Progress,
+}
+
+impl Default for Partial {
+    fn default() -> Partial {
+        Partial { at: 0, fields: 0, progress: Progress::RequestBefore }
+    }
+}
+
+impl Partial {
+    /// Looks at a request head's part.
+    pub fn check_request(&mut self, part: &[u8], limits: Limits) -> Result<(), HeadError> {
+        self.check(part, limits, |slow, line| slow.request_line(line))
+    }
+
+    /// Looks at a response head's part.
+    pub fn check_response(&mut self, part: &[u8], limits: Limits) -> Result<(), HeadError> {
+        self.check(part, limits, |slow, line| slow.status_line(line))
+    }
+
+    fn check(
+        &mut self,
+        part: &[u8],
+        limits: Limits,
+        first_line: fn(&mut Slow<'_>, &mut Message) -> Result<(), HeadError>,
+    ) -> Result<(), HeadError> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let mut slow = Slow { at: self.at, ..Slow::new(part, limits) };
+        let found = match self.at {
+            0 => first_line(&mut slow, &mut Message::default()),
+            _ => Ok(()),
+        };
+        let found = found.and_then(|()| self.lines(&mut slow));
+        self.progress = slow.progress;
+        match found {
+            Err(error) if error.position < part.len() => Err(error),
+            // What ends too early may go on.
+            _ => Ok(()),
+        }
+    }
+
+    fn lines(&mut self, slow: &mut Slow<'_>) -> Result<(), HeadError> {
+        let mut value = Vec::new();
+        while slow.at < slow.head.len() {
+            self.at = slow.at;
+            if slow.blank_line()? {
+                return Ok(());
+            }
+            slow.name()?;
+            value.clear();
+            slow.value(&mut value)?;
+            if slow.at < slow.head.len() {
+                slow.count(self.fields)?;
+                self.fields += 1;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Parses a complete response head into an empty message.
@@ -92,7 +156,7 @@ pub fn parse_response(head: &[u8], limits: Limits, message: &mut Message) -> Res
         return Ok(());
     }
     message.clear();
-    Slow { head, at: 0, limits }.response(message)
+    Slow::new(head, limits).response(message)
 }
 
 /// httparse gives an empty reason for one that is not ASCII.
@@ -116,12 +180,22 @@ fn target_is_plain(target: &[u8]) -> bool {
 struct Slow<'a> {
     head: &'a [u8],
     at: usize,
+    progress: Progress,
     limits: Limits,
 }
 
 impl<'a> Slow<'a> {
+    fn new(head: &'a [u8], limits: Limits) -> Slow<'a> {
+        Slow { head, at: 0, progress: Progress::RequestBefore, limits }
+    }
+
     fn error(&self, reason: &'static str) -> HeadError {
-        HeadError { position: self.at, reason }
+        HeadError { position: self.at, progress: self.progress, reason }
+    }
+
+    /// A mistake that is only seen once a line is there.
+    fn line_error(&mut self, position: usize, reason: &'static str) -> HeadError {
+        HeadError { position, progress: Progress::Data, reason }
     }
 
     fn request(&mut self, message: &mut Message) -> Result<(), HeadError> {
@@ -130,7 +204,7 @@ impl<'a> Slow<'a> {
     }
 
     fn request_line(&mut self, message: &mut Message) -> Result<(), HeadError> {
-        let method = self.until_space(is_token, "invalid character in method")?;
+        let method = self.until_space(Progress::Method, is_token, "invalid character in method")?;
         if method.is_empty() {
             return Err(self.error("empty method"));
         }
@@ -138,29 +212,44 @@ impl<'a> Slow<'a> {
         let in_target = move |b: u8| {
             ((0x21..0x7f).contains(&b) && (b != b'#' || lenient)) || (lenient && b >= 0x80)
         };
-        let target = self.until_space(in_target, "invalid character in target")?;
+        self.progress = Progress::Target;
+        let reason = "invalid character in target";
+        let target = self.until_space(Progress::Target, in_target, reason)?;
         if target.is_empty() {
             return Err(self.error("empty target"));
         }
-        let version = self.version()?;
-        self.line_end("characters after the version")?;
+        self.progress = Progress::RequestVersion;
+        let version = self.version(|b| matches!(b, b'\r' | b'\n'))?;
+        self.line_end(Progress::RequestLineEnd)?;
         message.set_request_line(method, target, version);
         Ok(())
     }
 
     fn response(&mut self, message: &mut Message) -> Result<(), HeadError> {
-        let version = self.version()?;
+        self.status_line(message)?;
+        self.fields(message)
+    }
+
+    fn status_line(&mut self, message: &mut Message) -> Result<(), HeadError> {
+        self.progress = match self.peek() {
+            Some(b) if is_token(b) => Progress::ResponseVersion,
+            _ => Progress::ResponseBefore,
+        };
+        let version = self.version(|b| b == b' ')?;
         self.skip_spaces();
+        self.progress = Progress::StatusCode;
         let start = self.at;
         let mut status = 0u16;
         while let Some(b) = self.peek().filter(u8::is_ascii_digit) {
             status = status.saturating_mul(10).saturating_add(u16::from(b - b'0'));
             self.at += 1;
         }
-        if self.at != start + 3 || status < 100 {
+        let ends = matches!(self.peek(), None | Some(b' ' | b'\t' | b'\r' | b'\n'));
+        if self.at == self.head.len() || !ends || self.at != start + 3 || status < 100 {
             return Err(self.error("invalid status code"));
         }
         self.skip_spaces();
+        self.progress = Progress::Reason;
         let start = self.at;
         while let Some(b) = self.peek().filter(|b| !matches!(b, b'\r' | b'\n')) {
             if b == 0 {
@@ -169,9 +258,9 @@ impl<'a> Slow<'a> {
             self.at += 1;
         }
         let reason = self.slice(start, self.at);
-        self.line_end("invalid line end")?;
+        self.line_end(Progress::ResponseLineEnd)?;
         message.set_status_line(version, status, reason);
-        self.fields(message)
+        Ok(())
     }
 
     fn peek(&self) -> Option<u8> {
@@ -191,6 +280,7 @@ impl<'a> Slow<'a> {
     /// A part of the start line, up to the spaces behind it.
     fn until_space(
         &mut self,
+        progress: Progress,
         allowed: impl Fn(u8) -> bool,
         reason: &'static str,
     ) -> Result<&'a [u8], HeadError> {
@@ -198,8 +288,13 @@ impl<'a> Slow<'a> {
         loop {
             match self.peek() {
                 Some(b' ') => break,
-                Some(b) if allowed(b) => self.at += 1,
-                Some(b'\r' | b'\n') => return Err(self.error("incomplete start line")),
+                Some(b) if allowed(b) => {
+                    self.at += 1;
+                    self.progress = progress;
+                }
+                Some(b'\r' | b'\n') if self.at > 0 => {
+                    return Err(self.line_error(self.at, "incomplete start line"));
+                }
                 _ => return Err(self.error(reason)),
             }
         }
@@ -209,48 +304,69 @@ impl<'a> Slow<'a> {
     }
 
     /// `HTTP/1.1`: one digit, a dot, one digit. HTTP/2 and later do not come this way.
-    fn version(&mut self) -> Result<Version, HeadError> {
+    fn version(&mut self, ends: fn(u8) -> bool) -> Result<Version, HeadError> {
+        let start = self.at;
+        while self.peek().is_some_and(|b| b"HTP/.".contains(&b) || b.is_ascii_digit()) {
+            self.at += 1;
+        }
+        if !self.peek().is_some_and(ends) {
+            return Err(self.error("invalid character in version"));
+        }
         let digit = |b: u8| b.is_ascii_digit().then(|| b - b'0');
-        let parsed = match self.slice(self.at, self.at + 8) {
+        let parsed = match self.slice(start, self.at) {
             [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => {
                 digit(*major).zip(digit(*minor)).map(|(major, minor)| Version { major, minor })
             }
             _ => None,
         };
         let version = parsed.filter(|v| v.major == 1);
-        let version = version.ok_or_else(|| self.error("unsupported version"))?;
-        self.at += 8;
-        Ok(version)
+        version.ok_or_else(|| self.line_error(start, "unsupported version"))
     }
 
-    fn line_end(&mut self, reason: &'static str) -> Result<(), HeadError> {
-        self.skip_spaces();
-        match self.slice(self.at, self.at + 2) {
-            [b'\n', ..] => self.at += 1,
-            [b'\r', b'\n'] => self.at += 2,
-            _ => return Err(self.error(reason)),
+    fn line_end(&mut self, progress: Progress) -> Result<(), HeadError> {
+        if self.peek() == Some(b'\r') {
+            self.at += 1;
         }
+        self.progress = progress;
+        if self.peek() != Some(b'\n') {
+            return Err(self.error("invalid line end"));
+        }
+        self.at += 1;
         Ok(())
     }
 
     fn fields(&mut self, message: &mut Message) -> Result<(), HeadError> {
         let mut value = Vec::new();
-        loop {
-            match self.slice(self.at, self.at + 2) {
-                [b'\n', ..] | [b'\r', b'\n'] | [] => return Ok(()),
-                _ => {}
-            }
-            if message.len() >= self.limits.fields {
-                return Err(self.error("too many headers"));
-            }
+        while self.at < self.head.len() && !self.blank_line()? {
             let name = self.name()?;
             value.clear();
             self.value(&mut value)?;
+            self.count(message.len())?;
             message.add(name, value.trim_ascii());
         }
+        Ok(())
+    }
+
+    /// Whether there is room for one more than `count` fields.
+    fn count(&mut self, count: usize) -> Result<(), HeadError> {
+        if count < self.limits.fields {
+            return Ok(());
+        }
+        self.progress = Progress::BehindHeader;
+        Err(self.error("too many headers"))
+    }
+
+    /// Takes the line that ends a head.
+    fn blank_line(&mut self) -> Result<bool, HeadError> {
+        let blank = matches!(self.peek(), Some(b'\r' | b'\n'));
+        if blank {
+            self.line_end(Progress::LastLine)?;
+        }
+        Ok(blank)
     }
 
     fn name(&mut self) -> Result<&'a [u8], HeadError> {
+        self.progress = Progress::HeaderName;
         let start = self.at;
         let lenient = self.limits.accept_invalid;
         while let Some(b) = self.peek().filter(|b| *b != b':') {
@@ -260,7 +376,7 @@ impl<'a> Slow<'a> {
             }
             self.at += 1;
         }
-        if self.at == start {
+        if self.at == start || self.at == self.head.len() {
             return Err(self.error("empty header name"));
         }
         let name = self.slice(start, self.at);
@@ -270,14 +386,12 @@ impl<'a> Slow<'a> {
 
     /// The value up to the line's end; folded lines are joined by spaces.
     fn value(&mut self, value: &mut Vec<u8>) -> Result<(), HeadError> {
+        self.progress = Progress::HeaderValue;
         self.skip_spaces();
         loop {
             match self.peek() {
-                Some(b'\n') => self.at += 1,
-                Some(b'\r') if self.slice(self.at + 1, self.at + 2) == b"\n" => self.at += 2,
-                Some(0 | b'\r') | None => {
-                    return Err(self.error("invalid character in header value"));
-                }
+                Some(b'\r' | b'\n') => self.line_end(Progress::HeaderEnd)?,
+                Some(0) | None => return Err(self.error("invalid character in header value")),
                 Some(b) => {
                     value.push(b);
                     self.at += 1;
@@ -287,6 +401,7 @@ impl<'a> Slow<'a> {
             if !matches!(self.peek(), Some(b' ' | b'\t')) {
                 return Ok(());
             }
+            self.progress = Progress::HeaderValue;
             value.push(b' ');
             self.skip_spaces();
         }
@@ -346,6 +461,30 @@ mod tests {
         assert_eq!(at("GET /é HTTP/1.1\r\n\r\n".as_bytes()), 5);
         assert_eq!(at(b"GET /\r\n\r\n"), 5);
         assert_eq!(at(b"GET / HTTP/2.0\r\n\r\n"), 6);
+        assert_eq!(at(b"GET / HTTQ/1.1\r\n\r\n"), 9);
+        assert_eq!(at(b"GET / HTTP/1.1 \r\n\r\n"), 14);
+        assert_eq!(at(b"GET / HTTP/1.1\r\na: b\rc\r\n\r\n"), 21);
+    }
+
+    #[test]
+    fn mistakes_are_found_while_a_head_comes() {
+        let wrong = b"GET / HTTP/1.1\r\na: b\r\nc d: e\r\n\r\n";
+        let right = b"GET / HTTP/1.1\r\na: b\r\n c\r\nd: e\r\n\r\n";
+        let mut partial = Partial::default();
+        let found = (1..=wrong.len()).find_map(|end| {
+            partial.check_request(&wrong[..end], STRICT).err().map(|e| (end, e.position))
+        });
+        assert_eq!(found, Some((24, 23)));
+        let mut partial = Partial::default();
+        for end in 1..=right.len() {
+            assert_eq!(partial.check_request(&right[..end], STRICT), Ok(()), "{end}");
+        }
+        let status = b"HTTP/1.1 200 OK\r\na: b\r\n\r\n";
+        let mut partial = Partial::default();
+        for end in 1..=status.len() {
+            assert_eq!(partial.check_response(&status[..end], STRICT), Ok(()), "{end}");
+        }
+        assert!(Partial::default().check_response(b"<html>", STRICT).is_err());
     }
 
     #[test]

@@ -3,4 +3,5 @@
 pub mod body;
 pub mod framing;
 pub mod head;
+pub mod progress;
 pub mod write;
