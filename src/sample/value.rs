@@ -113,7 +113,11 @@ impl<'a> Value<'a> {
         match self {
             Value::Bool(value) => Cow::Borrowed(if *value { b"1" } else { b"0" }),
             Value::Int(value) => Cow::Owned(value.to_string().into_bytes()),
-            Value::Ip(address) => Cow::Owned(address_text(*address).into_bytes()),
+            Value::Ip(address) => {
+                let mut text = Vec::with_capacity("255.255.255.255".len());
+                write_address(&mut text, *address);
+                Cow::Owned(text)
+            }
             Value::Str(text) | Value::Method(text) | Value::Bin(text) => Cow::Borrowed(text),
         }
     }
@@ -174,11 +178,27 @@ impl<'a> Value<'a> {
 /// An address as C libraries write it: of an IPv6 address that only its last 32 bits make, these are
 /// written as an IPv4 address, unless the upper half of them is zero.
 pub fn address_text(address: IpAddr) -> String {
+    let mut text = Vec::with_capacity("255.255.255.255".len());
+    write_address(&mut text, address);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// The same at the end of what is there: IPv4 addresses are written often, and `Display` is slow.
+pub fn write_address(out: &mut Vec<u8>, address: IpAddr) {
     match address {
-        IpAddr::V6(v6) if v6.segments()[..6] == [0; 6] && v6.segments()[6] != 0 => {
-            format!("::{}", Ipv4Addr::from(v6.to_bits() as u32))
+        IpAddr::V4(v4) => {
+            for (at, byte) in v4.octets().into_iter().enumerate() {
+                if at > 0 {
+                    out.push(b'.');
+                }
+                out.extend_from_slice(itoa::Buffer::new().format(byte).as_bytes());
+            }
         }
-        address => address.to_string(),
+        IpAddr::V6(v6) if v6.segments()[..6] == [0; 6] && v6.segments()[6] != 0 => {
+            out.extend_from_slice(b"::");
+            write_address(out, IpAddr::V4(Ipv4Addr::from(v6.to_bits() as u32)));
+        }
+        IpAddr::V6(v6) => out.extend_from_slice(v6.to_string().as_bytes()),
     }
 }
 

@@ -26,6 +26,14 @@ struct Field {
     value: Span,
 }
 
+impl Field {
+    /// The length is looked at first: it tells most names apart.
+    fn is_named(&self, text: &[u8], name: &[u8]) -> bool {
+        (self.name.end - self.name.start) as usize == name.len()
+            && text.get(self.name.start as usize..self.name.end as usize) == Some(name)
+    }
+}
+
 /// An HTTP version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Version {
@@ -275,16 +283,20 @@ impl Message {
     }
 
     /// Whole values of the fields of this name (lower case), in their order.
-    pub fn values<'a>(&'a self, name: &'a [u8]) -> impl DoubleEndedIterator<Item = &'a [u8]> {
-        self.fields
-            .iter()
-            .filter(move |f| self.get_span(f.name) == name)
-            .map(|f| self.get_span(f.value))
+    pub fn values<'a, 'n>(
+        &'a self,
+        name: &'n [u8],
+    ) -> impl DoubleEndedIterator<Item = &'a [u8]> + use<'a, 'n> {
+        self.fields.iter().filter(move |f| self.is_named(f, name)).map(|f| self.get_span(f.value))
+    }
+
+    fn is_named(&self, field: &Field, name: &[u8]) -> bool {
+        field.is_named(&self.text, name)
     }
 
     /// The first field of this name (lower case), whole.
     pub fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        let field = self.fields.iter().find(|f| self.get_span(f.name) == name)?;
+        let field = self.fields.iter().find(|f| self.is_named(f, name))?;
         Some(self.get_span(field.value))
     }
 
@@ -303,14 +315,17 @@ impl Message {
     pub fn has_element(&self, name: &[u8], element: &[u8]) -> bool {
         self.fields
             .iter()
-            .filter(|f| self.get_span(f.name) == name)
+            .filter(|f| self.is_named(f, name))
             .flat_map(|f| Elements::new(self.get_span(f.value)))
             .any(|e| e.eq_ignore_ascii_case(element))
     }
 
     /// Removes every field of this name (lower case); says whether there was one.
     pub fn remove(&mut self, name: &[u8]) -> bool {
-        self.remove_if(|n, _| n == name)
+        let before = self.fields.len();
+        let text = &self.text;
+        self.fields.retain(|f| !f.is_named(text, name));
+        before != self.fields.len()
     }
 
     /// Removes the fields for which `unwanted(name, value)` holds; says whether there was one.
@@ -326,7 +341,7 @@ impl Message {
     pub fn edit(&mut self, name: &[u8], mut edit: impl FnMut(&[u8]) -> Edit) {
         let mut index = 0;
         while let Some(field) = self.fields.get(index).copied() {
-            if self.get_span(field.name) == name {
+            if self.is_named(&field, name) {
                 match edit(self.get_span(field.value)) {
                     Edit::Keep => {}
                     Edit::Set(value) => self.set_value(index, &value),

@@ -13,6 +13,7 @@ use crate::flow::rules::capture::Values;
 use crate::flow::server::persist;
 use crate::flow::session::outcome::When;
 use crate::flow::session::{Address, Stream};
+use crate::sample::value::write_address;
 use crate::state::server_status::ServerAddress;
 use crate::state::world::{Proxy, Server};
 
@@ -32,21 +33,6 @@ fn number(out: &mut Out, options: Options, value: u64, width: usize) {
     }
 }
 
-/// An address as text, without port.
-pub fn ip_text(out: &mut Out, ip: IpAddr) {
-    match ip {
-        IpAddr::V4(ip) => {
-            for (at, byte) in ip.octets().into_iter().enumerate() {
-                if at > 0 {
-                    out.push(b'.');
-                }
-                int(out, byte);
-            }
-        }
-        IpAddr::V6(ip) => out.extend_from_slice(ip.to_string().as_bytes()),
-    }
-}
-
 fn ip(out: &mut Out, options: Options, address: Option<&Address>) {
     match address {
         None => escape::text(out, options, None),
@@ -60,7 +46,7 @@ fn ip(out: &mut Out, options: Options, address: Option<&Address>) {
             if quote {
                 out.push(b'"');
             }
-            ip_text(out, address.ip());
+            write_address(out, address.ip());
             if quote {
                 out.push(b'"');
             }

@@ -41,18 +41,15 @@ fn each<'a>(
     unit: Unit,
     mut found: impl FnMut(&'a [u8]) -> bool,
 ) {
-    for (field, value) in message.fields() {
+    let mut enough = |value| match unit {
+        Unit::Line => found(trim_blanks(value)),
+        Unit::Element => raw_elements(value).any(&mut found),
+    };
+    if name.is_empty() {
         // Without a name any header counts.
-        if !name.is_empty() && field != name {
-            continue;
-        }
-        let enough = match unit {
-            Unit::Line => found(trim_blanks(value)),
-            Unit::Element => raw_elements(value).any(&mut found),
-        };
-        if enough {
-            return;
-        }
+        message.fields().any(|(_, value)| enough(value));
+    } else {
+        message.values(name).any(enough);
     }
 }
 
@@ -82,11 +79,15 @@ fn from_end<'a>(
     unit: Unit,
     occurrence: usize,
 ) -> Option<&'a [u8]> {
-    let mut count = 0usize;
-    each(message, name, unit, |_| {
+    let (mut count, mut last) = (0usize, None);
+    each(message, name, unit, |value| {
         count += 1;
+        last = Some(value);
         false
     });
+    if occurrence == 1 {
+        return last;
+    }
     nth(message, name, unit, count.checked_sub(occurrence)?).map(|(value, _)| value)
 }
 

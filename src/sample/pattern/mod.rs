@@ -176,11 +176,22 @@ pub fn text_matches(method: Method, fold: bool, text: &[u8], pattern: &[u8]) -> 
         Method::End => text.len().checked_sub(length).is_some_and(|at| same(&text[at..], pattern)),
         Method::Sub if length == 0 => false,
         Method::Sub if !fold => memchr::memmem::find(text, pattern).is_some(),
-        Method::Sub => text.windows(length).any(|t| same(t, pattern)),
+        Method::Sub => holds_folded(text, pattern),
         Method::Dir => between(text, strip(pattern, DIR), DIR, &same),
         Method::Dom => between(text, strip(pattern, DOM), DOM, &same),
         _ => same(text, pattern),
     }
+}
+
+/// Whether the text holds the pattern, whatever the case: each place where its first letter stands is
+/// looked at.
+fn holds_folded(text: &[u8], pattern: &[u8]) -> bool {
+    let Some(first) = pattern.first() else { return false };
+    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
+    let places = memchr::memchr2_iter(lower, upper, text);
+    places
+        .filter_map(|at| text.get(at..at + pattern.len()))
+        .any(|t| t.eq_ignore_ascii_case(pattern))
 }
 
 /// What stands around directories.
