@@ -12,6 +12,7 @@ mod bad_messages;
 mod balance;
 mod bytes;
 mod catalog_rows;
+mod check_rules;
 mod checks;
 mod cli;
 mod compression;

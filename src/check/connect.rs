@@ -1,10 +1,10 @@
 //! `http-check connect` and `tcp-check connect` (manual 4.2): the words that follow.
 
+use crate::check::scene;
 use crate::check::step::Connect;
 use crate::config::address::{Accepts, AddressSpec};
 use crate::config::args::Line;
 use crate::config::diagnostic::Diagnostic;
-use crate::sample::expr::Expr;
 
 /// Reads the words; gives the comment too.
 pub fn parse(line: &mut Line<'_>) -> Result<(Connect, Option<String>), Diagnostic> {
@@ -14,7 +14,7 @@ pub fn parse(line: &mut Line<'_>) -> Result<(Connect, Option<String>), Diagnosti
     while let Some(word) = line.word() {
         let word = word.str().into_owned();
         match word.as_str() {
-            "default" => {}
+            "default" => connect.as_server = true,
             "linger" => connect.linger = true,
             "comment" => comment = Some(argument(line, &word, "a string")?),
             "port" => {
@@ -25,12 +25,13 @@ pub fn parse(line: &mut Line<'_>) -> Result<(Connect, Option<String>), Diagnosti
                         return Err(line.alert(format!("'{name}' : expects a valid TCP port (from range 1 to 65535) or a sample expression, got {text}..")));
                     }
                     Err(_) => {
-                        Expr::parse(&text).map_err(|e| {
+                        let expr = scene::expression(line, &text).map_err(|e| {
                             line.alert(format!(
-                                "'{name}' : error detected while parsing port expression : {e}."
+                                "'{name}' : error detected while parsing port expression : {}.",
+                                e.of_argument()
                             ))
                         })?;
-                        planned(line, "port with an expression");
+                        connect.port_expr = Some(Box::new(expr));
                     }
                 }
             }
@@ -41,7 +42,8 @@ pub fn parse(line: &mut Line<'_>) -> Result<(Connect, Option<String>), Diagnosti
                     address.map_err(|e| line.alert(format!("'{name}' : 'addr' : {e}")))?;
                 connect.address = address.socket();
             }
-            "send-proxy" | "via-socks4" | "ssl" => planned(line, &word),
+            "send-proxy" => connect.send_proxy = true,
+            "via-socks4" | "ssl" => planned(line, &word),
             "sni" | "alpn" => {
                 argument(line, &word, "a string")?;
                 planned(line, &word);

@@ -5,15 +5,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use socket2::{Domain, Protocol, Type};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
-use crate::check::expect::Answer;
+use crate::check::expect::{Answer, binary};
 use crate::check::health::Verdict;
 use crate::check::response::{self, Parsed};
+use crate::check::scene::{Scene, Text};
 use crate::check::step::{Action, Connect, Expect, Step};
 use crate::check::{Check, CheckKind, CheckStatus, ServerCheck, protocols};
+use crate::flow::server::source::SourceSpec;
 use crate::state::server_status::ServerAddress;
 use crate::sys;
 
@@ -32,6 +35,10 @@ pub struct Dialogue<'a> {
     pub stopping_on_404: bool,
     /// Bytes of an answer that are looked at.
     pub bufsize: usize,
+    /// Where the server is connected from.
+    pub source: Option<&'a SourceSpec>,
+    /// What formats and expressions look at, when the steps have some.
+    pub scene: Option<Scene<'a>>,
 }
 
 /// A connection of any kind.
@@ -107,12 +114,17 @@ impl Dialogue<'_> {
             let done = match &step.action {
                 Action::Connect(connect) => self.connect(&mut talk, connect).await,
                 Action::Send(bytes) => self.send(&mut talk, bytes).await,
+                Action::SendFormat { text, binary } => match self.formatted(step, text, *binary) {
+                    Ok(bytes) => self.send(&mut talk, &bytes).await,
+                    Err(problem) => Err(problem),
+                },
                 Action::SendHello => {
                     let seconds = crate::state::clock::Moment::now().date().as_secs();
                     self.send(&mut talk, &protocols::client_hello(seconds as u32)).await
                 }
                 Action::SendHttp(request) => {
-                    self.send(&mut talk, &request.bytes(self.state.as_deref())).await
+                    let scene = self.scene.as_ref();
+                    self.send(&mut talk, &request.bytes(self.state.as_deref(), scene)).await
                 }
                 Action::Expect(_) => match self.expect(&mut talk, at).await {
                     Ok((next, status)) => {
@@ -121,6 +133,18 @@ impl Dialogue<'_> {
                     }
                     Err(problem) => Err(problem),
                 },
+                Action::Set { name, expr } => {
+                    if let Some(scene) = &self.scene {
+                        scene.set(name, expr);
+                    }
+                    Ok(())
+                }
+                Action::Unset(name) => {
+                    if let Some(scene) = &self.scene {
+                        scene.unset(name);
+                    }
+                    Ok(())
+                }
                 Action::Comment => Ok(()),
             };
             if let Err(problem) = done {
@@ -146,10 +170,15 @@ impl Dialogue<'_> {
 
     async fn open(&self, connect: &Connect) -> io::Result<Box<dyn Socket>> {
         if let Some(address) = self.inet_address(connect) {
-            let mut socket = TcpStream::connect(address).await?;
+            let mut socket = self.reach(address).await?;
             let elsewhere = self.server.addr.is_some() || self.server.port.is_some();
             let ends = socket.local_addr().ok().map(|own| (own, address));
-            let header = self.server.send_proxy.of_check(ends, elsewhere);
+            let send_proxy = &self.server.send_proxy;
+            let header = match connect {
+                Connect { send_proxy: true, .. } => send_proxy.of_own(ends),
+                Connect { as_server: true, .. } => send_proxy.of_check(ends, elsewhere),
+                _ => Vec::new(),
+            };
             if !header.is_empty() {
                 socket.write_all(&header).await?;
             }
@@ -170,6 +199,29 @@ impl Dialogue<'_> {
         })
     }
 
+    /// A TCP connection, from where the server's connections come.
+    async fn reach(&self, address: SocketAddr) -> io::Result<TcpStream> {
+        let Some(source) = self.source else { return TcpStream::connect(address).await };
+        let kind = Type::STREAM.nonblocking().cloexec();
+        let socket = socket2::Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))?;
+        source.bind(&socket, address, None)?;
+        TcpSocket::from_std_stream(socket.into()).connect(address).await
+    }
+
+    /// What a format says now.
+    fn formatted(&self, step: &Step, text: &Text, hexadecimal: bool) -> Result<Vec<u8>, Problem> {
+        let said = text.say(self.scene.as_ref()).into_owned();
+        if !hexadecimal {
+            return Ok(said);
+        }
+        binary(&said).map_err(|_| {
+            let number = step.number;
+            let text =
+                format!("tcp-check send : failed to build log-format string at step {number}");
+            Problem::Verdict(Verdict::new(CheckStatus::L7Response, text))
+        })
+    }
+
     /// The step's address, else the check's, else the server's; the port likewise.
     fn inet_address(&self, connect: &Connect) -> Option<SocketAddr> {
         let own = match self.address {
@@ -178,8 +230,13 @@ impl Dialogue<'_> {
         };
         let mut address = connect.address.or(self.server.addr).or(own)?;
         let with_port = |a: Option<SocketAddr>| a.map(|a| a.port()).filter(|p| *p > 0);
+        let evaluated = connect.port_expr.as_ref().and_then(|expr| {
+            let port = self.scene.as_ref()?.number(expr)?;
+            u16::try_from(port).ok().filter(|port| *port > 0)
+        });
         let port = connect
             .port
+            .or(evaluated)
             .or(with_port(connect.address))
             .or(self.server.port)
             .or(with_port(self.server.addr))
@@ -245,17 +302,23 @@ impl Dialogue<'_> {
         let full = talk.received.len() >= self.bufsize;
         let last = talk.ended || full;
         if self.check.kind != Some(CheckKind::Http) {
-            return (expect.on_bytes(step, &talk.received, last), 0);
+            let answer = expect.on_bytes(step, &talk.received, last, self.scene.as_ref());
+            return (answer, expect.code(self.scene.as_ref()).unwrap_or(0));
         }
         match response::parse(&talk.received) {
             Parsed::Partial if !last => (Answer::Wait, 0),
             Parsed::Partial | Parsed::Invalid => (Answer::Failed(empty(step, expect)), 0),
             Parsed::Response(response) => {
                 let code = response.status;
+                if let Some(scene) = &self.scene {
+                    scene.has_answered(&response);
+                }
                 if code == 404 && self.stopping_on_404 {
                     return (Answer::Fulfilled, code);
                 }
-                (expect.on_response(step, &response, last || response.complete), code)
+                let last = last || response.complete;
+                let answer = expect.on_response(step, &response, last, self.scene.as_ref());
+                (answer, expect.code(self.scene.as_ref()).unwrap_or(code))
             }
         }
     }
@@ -287,14 +350,15 @@ impl Dialogue<'_> {
     fn success(&self, code: u16) -> Verdict {
         let tcp = self.check.kind == Some(CheckKind::Tcp);
         let note = if tcp { "(tcp-check)" } else { "" };
-        match self.check.steps.last() {
+        match self.check.steps.iter().rfind(|s| s.action.is_real()) {
             Some(Step { action: Action::Expect(expect), .. }) => {
                 if code == 404 && self.stopping_on_404 {
                     let status = CheckStatus::L7OkConditional;
                     return Verdict { status, code, info: String::new() };
                 }
                 let status = expect.ok_status.unwrap_or(CheckStatus::L7Ok);
-                let info = expect.on_success.clone().unwrap_or_else(|| note.to_owned());
+                let said = expect.on_success.as_ref().map(|text| text.words(self.scene.as_ref()));
+                let info = said.unwrap_or_else(|| note.to_owned());
                 Verdict { status, code, info }
             }
             Some(Step { action: Action::Connect(_), number, .. }) => {

@@ -1,11 +1,14 @@
 //! `http-check expect` and `tcp-check expect`: how they are read, and what they say of the bytes
 //! received so far (manual 4.2). No sockets, no clock.
 
+use std::borrow::Cow;
+
 use memchr::memmem;
 
 use crate::check::CheckStatus;
 use crate::check::health::Verdict;
 use crate::check::response::Response;
+use crate::check::scene::{self, Scene, Text};
 use crate::check::step::{Expect, HeaderPattern, Match, Pattern, RegexWord, Step};
 use crate::config::args::{Line, parse_lenient};
 use crate::config::diagnostic::Diagnostic;
@@ -34,21 +37,34 @@ impl Expect {
             timeout_status: None,
             on_success: None,
             on_error: None,
+            status_code: None,
             quotes_answer: false,
         }
     }
 
     /// Evaluates on the bytes of a `tcp-check`; `last` says that no more will come.
-    pub fn on_bytes(&self, step: &Step, bytes: &[u8], last: bool) -> Answer {
-        let wanted = match &self.pattern {
-            Pattern::Text(text) | Pattern::Binary(text) => text.len(),
-            _ => 0,
+    pub fn on_bytes(
+        &self,
+        step: &Step,
+        bytes: &[u8],
+        last: bool,
+        scene: Option<&Scene<'_>>,
+    ) -> Answer {
+        let text = match self.text(step, scene) {
+            Ok(text) => text,
+            Err(failure) => return failure,
         };
+        let wanted = text.as_ref().map_or(0, |text| text.len());
         if !last && bytes.len() < wanted.max(self.min_recv.unwrap_or(0)) {
             return Answer::Wait;
         }
         let found = match &self.pattern {
-            Pattern::Text(text) | Pattern::Binary(text) => memmem::find(bytes, text).is_some(),
+            Pattern::Text(_)
+            | Pattern::Binary(_)
+            | Pattern::TextFormat(_)
+            | Pattern::BinaryFormat(_) => {
+                text.as_ref().is_some_and(|text| memmem::find(bytes, text).is_some())
+            }
             Pattern::TextRegex(regex) => regex.is_match(bytes),
             Pattern::BinaryRegex(regex) => regex.is_match(hexadecimal(bytes).as_bytes()),
             Pattern::Status(_) | Pattern::StatusRegex(_) | Pattern::Header(_) => false,
@@ -57,22 +73,72 @@ impl Expect {
             let status = self.error_status.unwrap_or(CheckStatus::L7Response);
             let info = match &self.on_error {
                 _ if self.quotes_answer => first_line(bytes),
-                Some(text) => text.clone(),
+                Some(text) => text.words(scene),
                 None => self.tcp_failure(step, found),
             };
-            Verdict::new(status, commented(info, step))
+            let code = self.code(scene).unwrap_or(0);
+            Verdict { status, code, info: commented(info, step) }
         })
     }
 
+    /// The bytes that are looked for, if any are; a format that gives none is a failure.
+    fn text(
+        &self,
+        step: &Step,
+        scene: Option<&Scene<'_>>,
+    ) -> Result<Option<Cow<'_, [u8]>>, Answer> {
+        let failed = |text: &str| {
+            let info = commented(text.to_owned(), step);
+            Answer::Failed(Verdict::new(CheckStatus::L7Response, info))
+        };
+        let empty = || failed("log-format string evaluated to an empty string");
+        Ok(match &self.pattern {
+            Pattern::Text(text) | Pattern::Binary(text) => Some(Cow::Borrowed(text.as_slice())),
+            Pattern::TextFormat(text) => {
+                Some(text.say(scene)).filter(|text| !text.is_empty()).ok_or_else(empty)?.into()
+            }
+            Pattern::BinaryFormat(text) => match binary(&text.say(scene)) {
+                Ok(bytes) if !bytes.is_empty() => Some(Cow::Owned(bytes)),
+                Ok(_) => return Err(empty()),
+                Err(_) => {
+                    let text =
+                        "Failed to parse hexastring resulting of eval of a log-format string";
+                    return Err(failed(text));
+                }
+            },
+            _ => None,
+        })
+    }
+
+    /// `status-code`, where it has a value.
+    pub fn code(&self, scene: Option<&Scene<'_>>) -> Option<u16> {
+        let number = scene?.number(self.status_code.as_ref()?)?;
+        Some(number as u16)
+    }
+
     /// Evaluates on an HTTP response; `last` says that no more will come.
-    pub fn on_response(&self, step: &Step, response: &Response, last: bool) -> Answer {
+    pub fn on_response(
+        &self,
+        step: &Step,
+        response: &Response,
+        last: bool,
+        scene: Option<&Scene<'_>>,
+    ) -> Answer {
+        let text = match self.text(step, scene) {
+            Ok(text) => text,
+            Err(failure) => return failure,
+        };
         let failure = |default, text: &str| {
             let status = self.error_status.unwrap_or(default);
-            let info = self.on_error.clone().unwrap_or_else(|| text.to_owned());
-            Verdict { status, code: response.status, info: commented(info, step) }
+            let info = self.on_error.as_ref().map(|text| text.words(scene));
+            let code = self.code(scene).unwrap_or(response.status);
+            Verdict { status, code, info: commented(info.unwrap_or_else(|| text.to_owned()), step) }
         };
         let body = &response.body;
-        let in_body = matches!(self.pattern, Pattern::Text(_) | Pattern::TextRegex(_));
+        let in_body = matches!(
+            self.pattern,
+            Pattern::Text(_) | Pattern::TextFormat(_) | Pattern::TextRegex(_)
+        );
         if in_body && body.is_empty() {
             let text = "HTTP content check could not find a response body";
             return if last {
@@ -81,7 +147,7 @@ impl Expect {
                 Answer::Wait
             };
         }
-        let wanted = if let Pattern::Text(text) = &self.pattern { text.len() } else { 0 };
+        let wanted = text.as_ref().map_or(0, |text| text.len());
         if in_body && !last && body.len() < wanted.max(self.min_recv.unwrap_or(0)) {
             return Answer::Wait;
         }
@@ -90,8 +156,13 @@ impl Expect {
                 ranges.iter().any(|(low, high)| (*low..=*high).contains(&response.status))
             }
             Pattern::StatusRegex(regex) => regex.is_match(response.status.to_string().as_bytes()),
-            Pattern::Header(header) => header.found_in(response),
-            Pattern::Text(text) | Pattern::Binary(text) => memmem::find(body, text).is_some(),
+            Pattern::Header(header) => header.found_in(response, scene),
+            Pattern::Text(_)
+            | Pattern::Binary(_)
+            | Pattern::TextFormat(_)
+            | Pattern::BinaryFormat(_) => {
+                text.as_ref().is_some_and(|text| memmem::find(body, text).is_some())
+            }
             Pattern::TextRegex(regex) | Pattern::BinaryRegex(regex) => regex.is_match(body),
         };
         let last = last || !in_body;
@@ -119,6 +190,8 @@ impl Expect {
         let which = match &self.pattern {
             Pattern::Text(text) => format!(" '{}'", String::from_utf8_lossy(text)),
             Pattern::Binary(_) => " (binary)".to_owned(),
+            Pattern::TextFormat(_) => " (log-format string)".to_owned(),
+            Pattern::BinaryFormat(_) => " (log-format binary)".to_owned(),
             Pattern::BinaryRegex(_) => " (binary regex)".to_owned(),
             _ => " (regex)".to_owned(),
         };
@@ -132,6 +205,8 @@ impl Expect {
             Pattern::Binary(text) => {
                 format!(" (expect binary '{}')", String::from_utf8_lossy(text))
             }
+            Pattern::TextFormat(_) => " (expect log-format string)".to_owned(),
+            Pattern::BinaryFormat(_) => " (expect log-format binary)".to_owned(),
             Pattern::TextRegex(_) => " (expect regex)".to_owned(),
             Pattern::BinaryRegex(_) => " (expect binary regex)".to_owned(),
             Pattern::Status(_) => " (expect HTTP status codes)".to_owned(),
@@ -158,15 +233,15 @@ fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 impl HeaderPattern {
-    fn found_in(&self, response: &Response) -> bool {
-        let named = response.headers.iter().filter(|(name, _)| self.name.holds(name, true));
+    fn found_in(&self, response: &Response, scene: Option<&Scene<'_>>) -> bool {
+        let named = response.headers.iter().filter(|(name, _)| self.name.holds(name, true, scene));
         let Some(wanted) = &self.value else { return named.count() > 0 };
         let mut values = named.map(|(_, value)| value.as_slice());
         if self.full {
-            return values.any(|value| wanted.holds(value, false));
+            return values.any(|value| wanted.holds(value, false, scene));
         }
         values.any(|value| {
-            value.split(|c| *c == b',').any(|part| wanted.holds(part.trim_ascii(), false))
+            value.split(|c| *c == b',').any(|part| wanted.holds(part.trim_ascii(), false, scene))
         })
     }
 }
@@ -227,10 +302,6 @@ impl Reader<'_, '_> {
             }
             return self.pattern(bare, true);
         }
-        if word.ends_with("-lf") {
-            let place = self.line.words.place.clone();
-            self.line.spec.note_planned(&format!("expect {word}"), &place);
-        }
         match word {
             "min-recv" => {
                 let number = parse_lenient(self.argument(word, " integer")?.as_bytes());
@@ -248,26 +319,24 @@ impl Reader<'_, '_> {
             "error-status" => options.error_status = Some(self.status(word, ERROR_STATUSES)?),
             "tout-status" => options.timeout_status = Some(self.status(word, TIMEOUT_STATUSES)?),
             "status-code" => {
-                self.argument(word, "n expression")?;
-                self.planned("expect status-code");
+                let text = self.argument(word, "n expression")?;
+                let expr = scene::expression(self.line, &text).map_err(|e| {
+                    let why = e.of_argument();
+                    self.refuse(format!(
+                        "error detected while parsing status-code expression : {why}"
+                    ))
+                })?;
+                options.status_code = Some(Box::new(expr));
             }
             _ => return self.pattern(word, false),
         }
         Ok(())
     }
 
-    fn planned(&mut self, name: &str) {
-        let place = self.line.words.place.clone();
-        self.line.spec.note_planned(name, &place);
-    }
-
-    /// A log-format string; one with variables is not built yet.
-    fn message(&mut self, name: &str) -> Result<String, Diagnostic> {
+    /// A log-format string.
+    fn message(&mut self, name: &str) -> Result<Text, Diagnostic> {
         let text = self.argument(name, " string")?;
-        if text.contains('%') {
-            self.planned(&format!("expect {name} with a log-format variable"));
-        }
-        Ok(text)
+        Text::format(self.line, text.as_bytes(), text.as_bytes())
     }
 
     fn status(&mut self, name: &str, table: Statuses) -> Result<CheckStatus, Diagnostic> {
@@ -301,8 +370,10 @@ impl Reader<'_, '_> {
         let text =
             text.ok_or_else(|| self.refuse(format!("'{word}' expects a <pattern> as argument")))?;
         let pattern = match word {
-            "string" | "string-lf" => Pattern::Text(text),
-            "binary" | "binary-lf" => Pattern::Binary(
+            "string" => Pattern::Text(text),
+            "string-lf" => Pattern::TextFormat(Text::format(self.line, &text, &text)?),
+            "binary-lf" => Pattern::BinaryFormat(Text::format(self.line, &text, &text)?),
+            "binary" => Pattern::Binary(
                 binary(&text).map_err(|e| self.refuse(format!("invalid binary string ({e})")))?,
             ),
             "rstring" => Pattern::TextRegex(self.regex(&text, false)?),
@@ -341,20 +412,25 @@ impl Reader<'_, '_> {
         if !matches!(first.as_str(), "name" | "name-lf") || self.line.is_empty() {
             return Err(self.refuse(format!("'{word}' {expected}")));
         }
-        let name = self.matcher(word, &first, true)?;
+        let shown = self.line.peek().map(|w| w.bytes().to_vec()).unwrap_or_default();
+        let name = self.matcher(word, &first, true, &shown)?;
         let next = self.line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
         let mut value = None;
         if matches!(next.as_str(), "value" | "value-lf") {
             self.line.word();
-            value = Some(self.matcher(word, &next, false)?);
+            value = Some(self.matcher(word, &next, false, &shown)?);
         }
         Ok(HeaderPattern { name, value, full: word == "fhdr" })
     }
 
-    fn matcher(&mut self, word: &str, kind: &str, fold: bool) -> Result<Match, Diagnostic> {
-        if kind.ends_with("-lf") {
-            self.planned(&format!("expect {word} {kind}"));
-        }
+    /// `-m METHOD PATTERN`; a mistake in a format shows `shown`.
+    fn matcher(
+        &mut self,
+        word: &str,
+        kind: &str,
+        fold: bool,
+        shown: &[u8],
+    ) -> Result<Match, Diagnostic> {
         let mut method = "str".to_owned();
         if self.line.accept("-m") {
             let given = self.line.word().map(|w| w.str().into_owned());
@@ -366,11 +442,15 @@ impl Reader<'_, '_> {
         let pattern = pattern.ok_or_else(|| {
             self.refuse(format!("'{word}' expect a pattern with the {kind} keyword"))
         })?;
+        let text = |line: &mut Line<'_>| match kind.ends_with("-lf") {
+            true => Text::format(line, pattern.as_bytes(), shown),
+            false => Ok(Text::from(pattern.as_str())),
+        };
         Ok(match method.as_str() {
-            "str" => Match::Exactly(pattern),
-            "beg" => Match::Beginning(pattern),
-            "end" => Match::End(pattern),
-            "sub" => Match::Contained(pattern),
+            "str" => Match::Exactly(text(self.line)?),
+            "beg" => Match::Beginning(text(self.line)?),
+            "end" => Match::End(text(self.line)?),
+            "sub" => Match::Contained(text(self.line)?),
             "reg" => Match::Regex(self.regex(pattern.as_bytes(), fold)?),
             other => {
                 return Err(self.refuse(format!("'{word}' : '-m' only supports 'str', 'beg', 'end', 'sub' or 'reg' (got '{other}')")));
@@ -448,10 +528,10 @@ mod tests {
     #[test]
     fn a_string_is_waited_for_until_the_end() {
         let expect = text("PONG");
-        assert_eq!(expect.on_bytes(&step(), b"PO", false), Answer::Wait);
-        assert_eq!(expect.on_bytes(&step(), b"+PONG\r\n", false), Answer::Fulfilled);
+        assert_eq!(expect.on_bytes(&step(), b"PO", false, None), Answer::Wait);
+        assert_eq!(expect.on_bytes(&step(), b"+PONG\r\n", false, None), Answer::Fulfilled);
         assert_eq!(
-            expect.on_bytes(&step(), b"-ERR", true),
+            expect.on_bytes(&step(), b"-ERR", true, None),
             Answer::Failed(Verdict::new(
                 CheckStatus::L7Response,
                 "TCPCHK did not match content 'PONG' at step 2"
@@ -462,9 +542,9 @@ mod tests {
     #[test]
     fn what_is_unwanted_fails_when_it_comes() {
         let expect = Expect { inverse: true, ..text("ERR") };
-        assert_eq!(expect.on_bytes(&step(), b"OK so far", false), Answer::Wait);
-        assert_eq!(expect.on_bytes(&step(), b"OK", true), Answer::Fulfilled);
-        let failed = expect.on_bytes(&step(), b"-ERR", false);
+        assert_eq!(expect.on_bytes(&step(), b"OK so far", false, None), Answer::Wait);
+        assert_eq!(expect.on_bytes(&step(), b"OK", true, None), Answer::Fulfilled);
+        let failed = expect.on_bytes(&step(), b"-ERR", false, None);
         assert!(
             matches!(failed, Answer::Failed(v) if v.info.starts_with("TCPCHK matched unwanted content 'ERR'"))
         );
@@ -473,8 +553,8 @@ mod tests {
     #[test]
     fn min_recv_decides_early() {
         let expect = Expect { min_recv: Some(4), ..text("x") };
-        assert_eq!(expect.on_bytes(&step(), b"abc", false), Answer::Wait);
-        assert!(matches!(expect.on_bytes(&step(), b"abcd", false), Answer::Failed(_)));
+        assert_eq!(expect.on_bytes(&step(), b"abc", false, None), Answer::Wait);
+        assert!(matches!(expect.on_bytes(&step(), b"abcd", false, None), Answer::Failed(_)));
     }
 
     #[test]
@@ -483,9 +563,9 @@ mod tests {
         let response = Response { status: 503, reason: "Nope Sorry".into(), ..Response::default() };
         let verdict =
             Verdict { status: CheckStatus::L7Status, code: 503, info: "Nope Sorry".to_owned() };
-        assert_eq!(expect.on_response(&step(), &response, false), Answer::Failed(verdict));
+        assert_eq!(expect.on_response(&step(), &response, false, None), Answer::Failed(verdict));
         let fine = Response { status: 302, ..Response::default() };
-        assert_eq!(expect.on_response(&step(), &fine, false), Answer::Fulfilled);
+        assert_eq!(expect.on_response(&step(), &fine, false, None), Answer::Fulfilled);
     }
 
     #[test]
@@ -497,8 +577,8 @@ mod tests {
             value: Some(Match::Exactly("two".into())),
             full,
         };
-        assert!(pattern(false).found_in(&response));
-        assert!(!pattern(true).found_in(&response));
+        assert!(pattern(false).found_in(&response, None));
+        assert!(!pattern(true).found_in(&response, None));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use crate::catalog::{Keyword, Part, Status};
 use crate::check::expect::{self, Family};
+use crate::check::scene::{Scene, Text};
 use crate::check::step::{Action, Expect, HttpRequest, Pattern, Ruleset, Step};
 use crate::check::variable;
 use crate::check::{CheckKind, connect};
@@ -12,32 +13,39 @@ use crate::config::section::Sections;
 
 impl HttpRequest {
     /// The request's bytes. `state` is the value of the header of `http-check send-state`.
-    pub fn bytes(&self, state: Option<&str>) -> Vec<u8> {
+    pub fn bytes(&self, state: Option<&str>, scene: Option<&Scene<'_>>) -> Vec<u8> {
         let method = self.method.as_deref().unwrap_or("OPTIONS");
-        let uri = self.uri.as_deref().unwrap_or("/");
+        let uri = self.uri.as_ref().map(|uri| uri.say(scene));
+        let uri = uri.as_deref().filter(|uri| !uri.is_empty()).unwrap_or(b"/");
         let version = self.version.as_deref().unwrap_or("HTTP/1.0");
-        let body = self.body.as_deref().unwrap_or_default();
-        let mut out = format!("{method} {uri} {version}\r\n");
+        let body = self.body.as_ref().map(|body| body.say(scene)).unwrap_or_default();
+        let mut out = [method.as_bytes(), b" ", uri, b" ", version.as_bytes(), b"\r\n"].concat();
+        let mut header = |name: &str, value: &[u8]| {
+            out.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+        };
         for (name, value) in &self.headers {
-            out.push_str(&format!("{name}: {value}\r\n"));
+            let value = value.say(scene);
+            if !value.is_empty() {
+                header(name, &value);
+            }
         }
         if let Some(state) = state {
-            out.push_str(&format!("x-haproxy-server-state: {state}\r\n"));
+            header("x-haproxy-server-state", state.as_bytes());
         }
-        out.push_str(&format!("content-length: {}\r\n", body.len()));
+        header("content-length", body.len().to_string().as_bytes());
         if version != "HTTP/1.0" {
-            out.push_str("connection: close\r\n");
+            header("connection", b"close");
         }
-        out.push_str("\r\n");
-        out.push_str(body);
-        out.into_bytes()
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(&body);
+        out
     }
 }
 
 /// The steps of `http-check` rules: the request in its place, an expectation at the end.
 pub fn complete(rules: &Ruleset) -> Vec<Step> {
     let mut steps = rules.steps.clone();
-    let is_real = |s: &Step| s.action != Action::Comment;
+    let is_real = |s: &Step| s.action.is_real();
     let implicit = |s: &Step| matches!(&s.action, Action::SendHttp(r) if r.from_option);
     if let Some(at) = steps.iter().position(is_real)
         && steps.get(at).is_some_and(implicit)
@@ -72,10 +80,10 @@ fn httpchk(line: &mut Line<'_>) -> Parsed {
     let mut request = HttpRequest { from_option: true, ..HttpRequest::default() };
     match words.as_slice() {
         [] => {}
-        [uri] => request.uri = Some(uri.clone()),
+        [uri] => request.uri = Some(Text::from(uri.as_str())),
         [method, uri, rest @ ..] => {
             request.method = Some(method.clone());
-            request.uri = Some(uri.clone());
+            request.uri = Some(Text::from(uri.as_str()));
             if let Some(version) = rest.first() {
                 hidden_parts(line, &mut request, version);
             }
@@ -91,14 +99,14 @@ fn httpchk(line: &mut Line<'_>) -> Parsed {
 /// Headers and a body were once written behind the version.
 fn hidden_parts(line: &mut Line<'_>, request: &mut HttpRequest, version: &str) {
     let (head, body) = match version.split_once("\r\n\r\n") {
-        Some((head, body)) => (head, Some(body.to_owned())),
+        Some((head, body)) => (head, Some(Text::from(body))),
         None => (version, None),
     };
     let mut lines = head.split("\r\n");
     request.version = lines.next().map(str::to_owned);
     for header in lines {
         if let Some((name, value)) = header.split_once(':') {
-            request.headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+            request.headers.push((name.trim().to_ascii_lowercase(), Text::from(value.trim())));
         }
     }
     if body.is_some() || !request.headers.is_empty() {
@@ -110,7 +118,7 @@ fn hidden_parts(line: &mut Line<'_>, request: &mut HttpRequest, version: &str) {
 
 /// The request of `option httpchk` joins the rules: before them, or into the first `send`.
 fn add_implicit(rules: &mut Ruleset, request: HttpRequest) {
-    let real = |s: &&mut Step| s.action != Action::Comment;
+    let real = |s: &&mut Step| s.action.is_real();
     let mut steps = rules.steps.iter_mut().filter(real);
     let mut first = steps.next();
     if first.as_ref().is_some_and(|s| matches!(s.action, Action::Connect(_))) {
@@ -134,7 +142,7 @@ fn add(line: &mut Line<'_>, action: Action, comment: Option<String>) -> Parsed {
     let name = line.keyword.name;
     let rules = line.proxy().check.http.of(&owner);
     let implicit = |s: &Step| matches!(&s.action, Action::SendHttp(r) if r.from_option);
-    let last = rules.steps.iter().rev().find(|s| s.action != Action::Comment);
+    let last = rules.steps.iter().rev().find(|s| s.action.is_real());
     let number = match rules.steps.last() {
         Some(last) if implicit(last) => last.number,
         Some(last) => last.number + 1,
@@ -163,7 +171,7 @@ fn add(line: &mut Line<'_>, action: Action, comment: Option<String>) -> Parsed {
     }
     let mut action = action;
     if let Action::SendHttp(request) = &mut action
-        && rules.steps.iter().find(|s| s.action != Action::Comment).is_some_and(implicit)
+        && rules.steps.iter().find(|s| s.action.is_real()).is_some_and(implicit)
     {
         let at = rules.steps.iter().position(implicit).unwrap_or(0);
         if let Action::SendHttp(mut whole) = rules.steps.remove(at).action {
@@ -183,10 +191,10 @@ fn send(line: &mut Line<'_>) -> Parsed {
         let word = word.str().into_owned();
         match word.as_str() {
             "meth" => request.method = Some(argument(line, &word)?),
-            "uri" => request.uri = Some(argument(line, &word)?),
+            "uri" => request.uri = Some(Text::from(argument(line, &word)?.as_str())),
             "uri-lf" => request.uri = Some(format(line, &word)?),
             "ver" => request.version = Some(argument(line, &word)?),
-            "body" => request.body = Some(argument(line, &word)?),
+            "body" => request.body = Some(Text::from(argument(line, &word)?.as_str())),
             "body-lf" => request.body = Some(format(line, &word)?),
             "comment" => comment = Some(argument(line, &word)?),
             "hdr" => header(line, &mut request)?,
@@ -203,14 +211,10 @@ fn argument(line: &mut Line<'_>, name: &str) -> Result<String, Diagnostic> {
     Ok(line.required(&text)?.str().into_owned())
 }
 
-/// A log-format string; one with variables is not built yet.
-fn format(line: &mut Line<'_>, name: &str) -> Result<String, Diagnostic> {
+/// A log-format string.
+fn format(line: &mut Line<'_>, name: &str) -> Result<Text, Diagnostic> {
     let text = argument(line, name)?;
-    if text.contains('%') {
-        let place = line.words.place.clone();
-        line.spec.note_planned(&format!("http-check send {name} with a variable"), &place);
-    }
-    Ok(text)
+    Text::format(line, text.as_bytes(), text.as_bytes())
 }
 
 fn header(line: &mut Line<'_>, request: &mut HttpRequest) -> Parsed {
@@ -219,15 +223,19 @@ fn header(line: &mut Line<'_>, request: &mut HttpRequest) -> Parsed {
     if line.is_empty() {
         return Err(line.alert(text));
     }
-    let value = format(line, "hdr")?;
+    let value = argument(line, "hdr")?;
+    let before = |name: &str| request.headers.iter().find(|(n, _)| n == name);
     if name == "host"
-        && let Some((_, before)) = request.headers.iter().find(|(n, _)| n == "host")
+        && let Some((_, before)) = before("host")
     {
+        let before = before.words(None);
         return Err(line.alert(format!(
             "'http-check send' : 'host' header already defined (previous value is '{before}')."
         )));
     }
     if !matches!(name.as_str(), "connection" | "content-length" | "transfer-encoding") {
+        let value = Text::read(line, value.as_bytes())
+            .map_err(|e| line.alert(format!("'http-check send' : {e}.")))?;
         request.headers.push((name, value));
     }
     Ok(())
@@ -247,9 +255,15 @@ fn comment(line: &mut Line<'_>) -> Parsed {
 fn unknown(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
     if let Some(read) = variable::read(line, "http-check", &word) {
-        return read;
+        return add(line, read?, None);
     }
     Err(line.alert(format!("'http-check' only supports 'disable-on-404', 'send-state', 'comment', 'connect', 'send', 'expect', 'set-var(*)', 'unset-var(*)'. but got '{word}'")))
+}
+
+/// `set-var` or `unset-var` without a bracket, to be refused.
+fn bare_variable(line: &mut Line<'_>) -> Parsed {
+    let word = line.keyword.name.trim_start_matches("http-check ");
+    variable::read(line, "http-check", word).map_or(Ok(()), |read| read.map(drop))
 }
 
 const RULE: Keyword =
@@ -326,8 +340,7 @@ pub const PART: Part = Part {
             args: "(<name>) <expression>",
             doc: "Sets a variable of the check.",
             examples: &["http-check set-var(check.port) int(80)"],
-            status: Status::Planned,
-            parse: |line| variable::read(line, "http-check", "set-var").unwrap_or(Ok(())),
+            parse: bare_variable,
             ..RULE
         },
         Keyword {
@@ -335,8 +348,7 @@ pub const PART: Part = Part {
             args: "(<name>)",
             doc: "Forgets a variable of the check.",
             examples: &["http-check unset-var(check.port)"],
-            status: Status::Planned,
-            parse: |line| variable::read(line, "http-check", "unset-var").unwrap_or(Ok(())),
+            parse: bare_variable,
             ..RULE
         },
         Keyword {
@@ -359,17 +371,17 @@ mod tests {
     #[test]
     fn a_request_is_written_as_haproxy_does() {
         let request = HttpRequest::default();
-        assert_eq!(request.bytes(None), b"OPTIONS / HTTP/1.0\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(request.bytes(None, None), b"OPTIONS / HTTP/1.0\r\ncontent-length: 0\r\n\r\n");
         let request = HttpRequest {
             method: Some("POST".into()),
-            uri: Some("/p".into()),
+            uri: Some(Text::from("/p")),
             version: Some("HTTP/1.1".into()),
-            headers: vec![("host".into(), "h".into())],
-            body: Some("hello".into()),
+            headers: vec![("host".into(), Text::from("h"))],
+            body: Some(Text::from("hello")),
             from_option: false,
         };
         assert_eq!(
-            request.bytes(Some("UP")),
+            request.bytes(Some("UP"), None),
             b"POST /p HTTP/1.1\r\nhost: h\r\nx-haproxy-server-state: UP\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"
         );
     }

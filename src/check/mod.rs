@@ -11,6 +11,7 @@ pub mod planned;
 pub mod protocols;
 pub mod response;
 mod run;
+pub mod scene;
 pub mod server;
 pub mod spread;
 pub mod step;
@@ -28,7 +29,7 @@ use crate::config::address::{AddressSpec, PortsSpec};
 use crate::config::compile::Compiler;
 use crate::config::diagnostic::Diagnostic;
 use crate::config::spec::{ProxySpec, ServerSpec};
-use step::{Action, Ruleset, Step};
+use step::{Ruleset, Step};
 
 /// Which `option …-check` was written last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,8 @@ pub struct Check {
     pub kind: Option<CheckKind>,
     /// The steps, a connection first.
     pub steps: Vec<Step>,
+    /// Whether formats or expressions are evaluated.
+    pub varies: bool,
     /// `http-check disable-on-404`
     pub disable_on_404: bool,
     /// `http-check send-state`
@@ -93,6 +96,7 @@ impl CheckSpec {
         let timeouts = proxy.timeouts.compile();
         Check {
             kind: self.kind,
+            varies: steps.iter().any(|s| s.action.varies()),
             steps,
             disable_on_404: self.disable_on_404,
             send_state: self.send_state,
@@ -115,7 +119,9 @@ fn has_port(server: &ServerSpec) -> bool {
 /// HAProxy's message about a server whose check has no port, unless its steps name one.
 fn missing_port(proxy: &ProxySpec, server: &ServerSpec, steps: &[Step]) -> Option<Diagnostic> {
     let connects = || steps.iter().filter_map(|s| Some((s.number, s.action.connect()?)));
-    let named = |c: &step::Connect| c.port.is_some() || c.address.is_some_and(|a| a.port() > 0);
+    let named = |c: &step::Connect| {
+        c.port.is_some() || c.port_expr.is_some() || c.address.is_some_and(|a| a.port() > 0)
+    };
     let what = match connects().next() {
         Some((0, _)) | None => "has neither service port nor check port.",
         Some((_, first)) if !named(first) => {
@@ -132,13 +138,6 @@ fn missing_port(proxy: &ProxySpec, server: &ServerSpec, steps: &[Step]) -> Optio
     let (kind, name) = (proxy.kind.word(), &proxy.name);
     let text = format!("config: {kind} '{name}': server '{}' {what}", server.name);
     Some(Diagnostic::alert(Some(&server.place), text))
-}
-
-impl Action {
-    /// The connection it makes, if it makes one.
-    pub fn connect(&self) -> Option<&step::Connect> {
-        if let Action::Connect(connect) = self { Some(connect) } else { None }
-    }
 }
 
 /// The rows of this family: those of the files below.

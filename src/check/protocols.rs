@@ -1,6 +1,7 @@
 //! `option redis-check`, `option ssl-hello-chk`: dialogues that are known by a name (manual 4.2).
 
 use crate::catalog::{Keyword, Part, Status};
+use crate::check::scene::Text;
 use crate::check::step::{Action, Expect, Pattern, RegexWord, Ruleset};
 use crate::check::{CheckKind, CheckStatus};
 use crate::config::args::{Inversion, Line, Parsed};
@@ -12,7 +13,7 @@ pub fn redis() -> Ruleset {
     rules.push(Action::Send(b"*1\r\n$4\r\nPING\r\n".to_vec()), None);
     let expect = Expect {
         error_status: Some(CheckStatus::L7Status),
-        on_success: Some("Redis server is ok".to_owned()),
+        on_success: Some(Text::from("Redis server is ok")),
         quotes_answer: true,
         ..Expect::new(Pattern::Text(b"+PONG\r\n".to_vec()))
     };
@@ -30,7 +31,7 @@ pub fn ssl_hello() -> Ruleset {
         ok_status: Some(CheckStatus::L6Ok),
         error_status: Some(CheckStatus::L6Response),
         timeout_status: Some(CheckStatus::L6Timeout),
-        on_error: Some(String::new()),
+        on_error: Some(Text::from("")),
         ..Expect::new(Pattern::BinaryRegex(record))
     });
     if let Ok(expect) = expect {

@@ -9,6 +9,8 @@ use memchr::memmem;
 pub struct Response {
     /// The status.
     pub status: u16,
+    /// 1 for HTTP/1.1.
+    pub minor_version: u8,
     /// The reason phrase.
     pub reason: String,
     /// Names as received, and values.
@@ -53,7 +55,9 @@ pub fn parse(mut bytes: &[u8]) -> Parsed {
             head.headers.iter().map(|h| (h.name.as_bytes().to_vec(), h.value.to_vec())).collect();
         let (body, complete) = body(status, &headers, rest);
         let reason = head.reason.unwrap_or_default().to_owned();
-        return Parsed::Response(Response { status, reason, headers, body, complete });
+        let minor_version = head.version.unwrap_or(0);
+        let response = Response { status, minor_version, reason, headers, body, complete };
+        return Parsed::Response(response);
     }
 }
 

@@ -13,8 +13,10 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::check::dialogue::Dialogue;
 use crate::check::health::{Effect, Verdict};
+use crate::check::scene::Scene;
 use crate::control::process::console;
-use crate::flow::threads::Thread;
+use crate::flow::session::Session;
+use crate::flow::threads::{Thread, View};
 use crate::state::server_change::ServerChange;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus};
 use crate::state::world::{Proxy, Server, World};
@@ -118,7 +120,7 @@ async fn watch(thread: Rc<Thread>, name: Name, first: Instant) {
             continue;
         }
         let started = Instant::now();
-        let verdict = ask(&world, proxy, server).await;
+        let verdict = ask(&thread, &world, proxy, server).await;
         let world = thread.world();
         let Some((proxy, server)) = spot.find(&world, &name) else { return };
         conclude(proxy, server, verdict, started.elapsed());
@@ -138,11 +140,13 @@ fn begin(proxy: &Proxy, server: &Server) -> bool {
     may_run
 }
 
-async fn ask(world: &World, proxy: &Proxy, server: &Server) -> Verdict {
+async fn ask(thread: &Rc<Thread>, world: &View, proxy: &Proxy, server: &Server) -> Verdict {
     let (Some(backend), Some(check)) = (&proxy.backend, &server.check) else {
         return Verdict::new(super::CheckStatus::SocketError, "");
     };
     let address = server.status.address.load_full();
+    let session = backend.check.varies.then(|| Session::of_check(thread.clone(), world, proxy));
+    let scene = session.as_ref().map(|s| Scene::new(s, world.clone(), proxy.index, server.index));
     let dialogue = Dialogue {
         check: &backend.check,
         server: check,
@@ -150,6 +154,8 @@ async fn ask(world: &World, proxy: &Proxy, server: &Server) -> Verdict {
         state: backend.check.send_state.then(|| state_header(world, proxy, server)),
         stopping_on_404: backend.check.disable_on_404 && server.status.is_up(),
         bufsize: world.global.bufsize,
+        source: server.source.as_deref(),
+        scene,
     };
     dialogue.run().await
 }

@@ -4,7 +4,9 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::check::CheckStatus;
+use crate::check::scene::{Scene, Text};
 use crate::config::diagnostic::Place;
+use crate::sample::expr::Expr;
 
 /// The steps of a check.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -51,6 +53,22 @@ pub enum Action {
     Connect(Connect),
     /// Bytes are sent.
     Send(Vec<u8>),
+    /// What a format says is sent.
+    SendFormat {
+        /// The format.
+        text: Text,
+        /// Whether it says bytes in hexadecimal.
+        binary: bool,
+    },
+    /// A variable is set.
+    Set {
+        /// Its name, with its scope.
+        name: Box<[u8]>,
+        /// Its value.
+        expr: Box<Expr>,
+    },
+    /// A variable is forgotten.
+    Unset(Box<[u8]>),
     /// An SSLv3 hello with the time of day is sent.
     SendHello,
     /// An HTTP request is sent.
@@ -61,6 +79,39 @@ pub enum Action {
     Comment,
 }
 
+impl Action {
+    /// Whether it does something with the server: comments and variables do not.
+    pub fn is_real(&self) -> bool {
+        !matches!(self, Action::Comment | Action::Set { .. } | Action::Unset(_))
+    }
+
+    /// The connection it makes, if it makes one.
+    pub fn connect(&self) -> Option<&Connect> {
+        if let Action::Connect(connect) = self { Some(connect) } else { None }
+    }
+
+    /// Whether it evaluates formats or expressions.
+    pub fn varies(&self) -> bool {
+        let varies = |text: &Option<Text>| text.as_ref().is_some_and(Text::varies);
+        match self {
+            Action::SendFormat { .. } | Action::Set { .. } | Action::Unset(_) => true,
+            Action::Connect(connect) => connect.port_expr.is_some(),
+            Action::SendHttp(request) => {
+                varies(&request.uri)
+                    || varies(&request.body)
+                    || request.headers.iter().any(|(_, value)| value.varies())
+            }
+            Action::Expect(expect) => {
+                varies(&expect.on_success)
+                    || varies(&expect.on_error)
+                    || expect.status_code.is_some()
+                    || expect.pattern.varies()
+            }
+            Action::Send(_) | Action::SendHello | Action::Comment => false,
+        }
+    }
+}
+
 /// `connect`
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Connect {
@@ -68,6 +119,12 @@ pub struct Connect {
     pub address: Option<std::net::SocketAddr>,
     /// `port`
     pub port: Option<u16>,
+    /// `port` with an expression.
+    pub port_expr: Option<Box<Expr>>,
+    /// `default`: as the server's line says.
+    pub as_server: bool,
+    /// `send-proxy`
+    pub send_proxy: bool,
     /// `linger`: close properly instead of by a reset.
     pub linger: bool,
 }
@@ -78,13 +135,13 @@ pub struct HttpRequest {
     /// OPTIONS when not given.
     pub method: Option<String>,
     /// `/` when not given.
-    pub uri: Option<String>,
+    pub uri: Option<Text>,
     /// HTTP/1.0 when not given.
     pub version: Option<String>,
     /// Names in lower case, and values.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Text)>,
     /// The body.
-    pub body: Option<String>,
+    pub body: Option<Text>,
     /// Whether it comes from `option httpchk`: a rule of the same section replaces its parts.
     pub from_option: bool,
 }
@@ -117,9 +174,11 @@ pub struct Expect {
     /// `tout-status`
     pub timeout_status: Option<CheckStatus>,
     /// `on-success`
-    pub on_success: Option<String>,
+    pub on_success: Option<Text>,
     /// `on-error`
-    pub on_error: Option<String>,
+    pub on_error: Option<Text>,
+    /// `status-code`
+    pub status_code: Option<Box<Expr>>,
     /// A failure is described by the first line of the answer.
     pub quotes_answer: bool,
 }
@@ -131,6 +190,10 @@ pub enum Pattern {
     Text(Vec<u8>),
     /// `binary`
     Binary(Vec<u8>),
+    /// `string-lf`
+    TextFormat(Text),
+    /// `binary-lf`: in hexadecimal.
+    BinaryFormat(Text),
     /// `rstring`
     TextRegex(RegexWord),
     /// `rbinary`: on the bytes in hexadecimal.
@@ -141,6 +204,18 @@ pub enum Pattern {
     StatusRegex(RegexWord),
     /// `hdr`, `fhdr`
     Header(HeaderPattern),
+}
+
+impl Pattern {
+    fn varies(&self) -> bool {
+        match self {
+            Pattern::TextFormat(text) | Pattern::BinaryFormat(text) => text.varies(),
+            Pattern::Header(header) => {
+                header.name.varies() || header.value.as_ref().is_some_and(Match::varies)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// `hdr name … value …`
@@ -158,35 +233,47 @@ pub struct HeaderPattern {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Match {
     /// `str`
-    Exactly(String),
+    Exactly(Text),
     /// `beg`
-    Beginning(String),
+    Beginning(Text),
     /// `end`
-    End(String),
+    End(Text),
     /// `sub`
-    Contained(String),
+    Contained(Text),
     /// `reg`
     Regex(RegexWord),
 }
 
 impl Match {
     /// Whether these bytes are so; `fold` compares without regard to case.
-    pub fn holds(&self, text: &[u8], fold: bool) -> bool {
+    pub fn holds(&self, text: &[u8], fold: bool, scene: Option<&Scene<'_>>) -> bool {
         let same = |a: &[u8], b: &[u8]| if fold { a.eq_ignore_ascii_case(b) } else { a == b };
         match self {
-            Match::Exactly(word) => same(text, word.as_bytes()),
+            Match::Exactly(word) => same(text, &word.say(scene)),
             Match::Beginning(word) => {
-                text.get(..word.len()).is_some_and(|start| same(start, word.as_bytes()))
+                let word = word.say(scene);
+                text.get(..word.len()).is_some_and(|start| same(start, &word))
             }
-            Match::End(word) => text
-                .len()
-                .checked_sub(word.len())
-                .and_then(|at| text.get(at..))
-                .is_some_and(|end| same(end, word.as_bytes())),
+            Match::End(word) => {
+                let word = word.say(scene);
+                let end = text.len().checked_sub(word.len()).and_then(|at| text.get(at..));
+                end.is_some_and(|end| same(end, &word))
+            }
             Match::Contained(word) => {
-                word.is_empty() || text.windows(word.len()).any(|part| same(part, word.as_bytes()))
+                let word = word.say(scene);
+                word.is_empty() || text.windows(word.len()).any(|part| same(part, &word))
             }
             Match::Regex(regex) => regex.is_match(text),
+        }
+    }
+
+    fn varies(&self) -> bool {
+        match self {
+            Match::Exactly(text)
+            | Match::Beginning(text)
+            | Match::End(text)
+            | Match::Contained(text) => text.varies(),
+            Match::Regex(_) => false,
         }
     }
 }
@@ -221,9 +308,10 @@ impl PartialEq for RegexWord {
 /// The running order of a ruleset: comments moved to the steps they speak of, a connection first.
 pub fn in_order(steps: &[Step]) -> Vec<Step> {
     let mut list: Vec<Step> = Vec::new();
-    let first = steps.iter().find(|s| s.action != Action::Comment);
+    let first = steps.iter().find(|s| s.action.is_real());
     if !first.is_some_and(|s| matches!(s.action, Action::Connect(_))) {
-        list.push(Step { number: 0, comment: None, action: Action::Connect(Connect::default()) });
+        let connect = Connect { as_server: true, ..Connect::default() };
+        list.push(Step { number: 0, comment: None, action: Action::Connect(connect) });
     }
     let mut comment = None;
     let mut before = None;
@@ -268,9 +356,9 @@ mod tests {
     #[test]
     fn header_names_fold_and_values_do_not() {
         let word = Match::Beginning("X-a".into());
-        assert!(word.holds(b"x-abc", true) && !word.holds(b"x-abc", false));
-        assert!(Match::End("c".into()).holds(b"abc", false));
-        assert!(Match::Contained("b".into()).holds(b"abc", false));
-        assert!(!Match::End("abcd".into()).holds(b"abc", false));
+        assert!(word.holds(b"x-abc", true, None) && !word.holds(b"x-abc", false, None));
+        assert!(Match::End("c".into()).holds(b"abc", false, None));
+        assert!(Match::Contained("b".into()).holds(b"abc", false, None));
+        assert!(!Match::End("abcd".into()).holds(b"abc", false, None));
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::catalog::{Keyword, Part, Status};
 use crate::check::expect::{self, Family, binary};
+use crate::check::scene::Text;
 use crate::check::step::Action;
 use crate::check::variable;
 use crate::check::{CheckKind, connect};
@@ -18,8 +19,7 @@ fn add(line: &mut Line<'_>, action: Action, comment: Option<String>) -> Parsed {
     let owner = line.proxy().place.clone();
     let name = line.keyword.name;
     let rules = line.proxy().check.tcp.of(&owner);
-    let before = |a: &Action| !matches!(a, Action::Comment);
-    let first = rules.steps.iter().map(|s| &s.action).find(|a| before(a));
+    let first = rules.steps.iter().map(|s| &s.action).find(|a| a.is_real());
     if matches!(action, Action::Connect(_))
         && first.is_some_and(|a| !matches!(a, Action::Connect(_)))
     {
@@ -46,12 +46,11 @@ fn send(line: &mut Line<'_>) -> Parsed {
         let text = format!("'{name}' : 'comment' expects a string as argument..");
         comment = Some(line.required(&text)?.str().into_owned());
     }
-    let varies = short.ends_with("-lf") && data.contains(&b'%');
-    if varies {
-        let place = line.words.place.clone();
-        line.spec.note_planned(&format!("{name} with a variable"), &place);
+    if short.ends_with("-lf") {
+        let text = Text::format(line, &data, &data)?;
+        return add(line, Action::SendFormat { text, binary: is_binary }, comment);
     }
-    let data = if !is_binary || varies {
+    let data = if !is_binary {
         data
     } else {
         binary(&data).map_err(|e| {
@@ -76,9 +75,15 @@ fn comment(line: &mut Line<'_>) -> Parsed {
 fn unknown(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
     if let Some(read) = variable::read(line, "tcp-check", &word) {
-        return read;
+        return add(line, read?, None);
     }
     Err(line.alert(format!("'tcp-check' only supports 'comment', 'connect', 'send', 'send-binary', 'expect', 'set-var(*)', 'unset-var(*)'. but got '{word}'")))
+}
+
+/// `set-var` or `unset-var` without a bracket, to be refused.
+fn bare_variable(line: &mut Line<'_>) -> Parsed {
+    let word = line.keyword.name.trim_start_matches("tcp-check ");
+    variable::read(line, "tcp-check", word).map_or(Ok(()), |read| read.map(drop))
 }
 
 const RULE: Keyword =
@@ -148,16 +153,16 @@ pub const PART: Part = Part {
         Keyword {
             name: "tcp-check send-binary-lf",
             args: "<hexfmt> [comment <text>]",
-            doc: "Sends bytes written in hexadecimal; variables are not built yet.",
-            examples: &["tcp-check send-binary-lf 50494e47"],
+            doc: "Sends the bytes that a format gives in hexadecimal.",
+            examples: &["tcp-check send-binary-lf %[str(PING),hex]"],
             parse: send,
             ..RULE
         },
         Keyword {
             name: "tcp-check send-lf",
             args: "<fmt> [comment <text>]",
-            doc: "Sends a text; variables are not built yet.",
-            examples: &["tcp-check send-lf PING\\r\\n"],
+            doc: "Sends what a format gives.",
+            examples: &["tcp-check send-lf PING\\ %[srv_name]\\r\\n"],
             parse: send,
             ..RULE
         },
@@ -166,8 +171,7 @@ pub const PART: Part = Part {
             args: "(<name>) <expression>",
             doc: "Sets a variable of the check.",
             examples: &["tcp-check set-var(check.port) int(80)"],
-            status: Status::Planned,
-            parse: |line| variable::read(line, "tcp-check", "set-var").unwrap_or(Ok(())),
+            parse: bare_variable,
             ..RULE
         },
         Keyword {
@@ -175,8 +179,7 @@ pub const PART: Part = Part {
             args: "(<name>)",
             doc: "Forgets a variable of the check.",
             examples: &["tcp-check unset-var(check.port)"],
-            status: Status::Planned,
-            parse: |line| variable::read(line, "tcp-check", "unset-var").unwrap_or(Ok(())),
+            parse: bare_variable,
             ..RULE
         },
     ],

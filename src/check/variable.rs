@@ -1,17 +1,25 @@
 //! `set-var` and `unset-var` of checks (manual 4.2 "http-check set-var", "tcp-check set-var"). In: the
-//! line after its first word. Out: checked words; the effect is not built yet.
+//! line after its first word. Out: a step that keeps or forgets a value.
 
-use crate::config::args::{Line, Parsed};
-use crate::sample::expr::Expr;
+use crate::check::scene;
+use crate::check::step::Action;
+use crate::config::args::Line;
+use crate::config::diagnostic::Diagnostic;
 use crate::sample::vars;
 
 /// Reads `set-var(<name>) <expression>` or `unset-var(<name>)`; `None` for another `word`.
-pub fn read(line: &mut Line<'_>, family: &str, word: &str) -> Option<Parsed> {
+pub fn read(line: &mut Line<'_>, family: &str, word: &str) -> Option<Result<Action, Diagnostic>> {
     let (rule, inside) = word.split_once('(').unwrap_or((word, ""));
-    ["set-var", "unset-var"].contains(&rule).then(|| check(line, family, word, rule, inside))
+    ["set-var", "unset-var"].contains(&rule).then(|| action(line, family, word, rule, inside))
 }
 
-fn check(line: &mut Line<'_>, family: &str, word: &str, rule: &str, inside: &str) -> Parsed {
+fn action(
+    line: &mut Line<'_>,
+    family: &str,
+    word: &str,
+    rule: &str,
+    inside: &str,
+) -> Result<Action, Diagnostic> {
     let refuse =
         |line: &Line<'_>, text: &str| line.alert(format!("'{family} {word}' : '{rule}' : {text}."));
     if inside.is_empty() {
@@ -28,12 +36,13 @@ fn check(line: &mut Line<'_>, family: &str, word: &str, rule: &str, inside: &str
             &e.replace("{name}", inside).replacen(&format!("'{name}'"), &format!("'{inside}'"), 1),
         )
     })?;
-    if rule == "set-var" {
-        let expression = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-        Expr::parse(&expression).map_err(|e| refuse(line, &e))?;
+    let name: Box<[u8]> = name.as_bytes().into();
+    if rule == "unset-var" {
+        line.end()?;
+        return Ok(Action::Unset(name));
     }
+    let expression = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    let expr = scene::expression(line, &expression).map_err(|e| refuse(line, &e.named(word)))?;
     line.end()?;
-    let place = line.words.place.clone();
-    line.spec.note_planned(&format!("{family} {rule}"), &place);
-    Ok(())
+    Ok(Action::Set { name, expr: Box::new(expr) })
 }

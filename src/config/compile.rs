@@ -113,6 +113,7 @@ pub fn compile(
         environment,
         log,
         looks_at_bodies: body::LOOKED_AT.load(Relaxed),
+        looks_at_response_bodies: body::RESPONSES_LOOKED_AT.load(Relaxed),
         proxies,
         sinks,
         tables,

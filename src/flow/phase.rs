@@ -22,4 +22,6 @@ pub enum Phase {
     AfterResponse,
     /// Everything is over; the log line is written.
     Log,
+    /// A health check: no client, no request, only a server's response.
+    Check,
 }

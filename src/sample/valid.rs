@@ -163,7 +163,7 @@ pub fn needs(fetch: &Fetch) -> &'static str {
         (BACKEND, _) => "backend",
         (SERVER, _) => "server",
         (CLIENT_CONNECTION, _) => "client-side connection",
-        (CLIENT, _) => "listener",
+        (CLIENT, _) => "frontend",
         (CLIENT_OR_CHECK, _) => "client address",
         _ => "internal state",
     }

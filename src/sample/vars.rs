@@ -9,12 +9,13 @@ use parking_lot::Mutex;
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, Parsed, parse_size};
 use crate::config::section::Sections;
+use crate::flow::phase::Phase;
 use crate::sample::SampleContext;
 use crate::sample::value::Value;
 
 type List = Vec<(Box<[u8]>, Value<'static>)>;
 
-/// The variables of a session or a stream, by whole name. Takes no memory before the first is set.
+/// The variables of a session, a stream or a health check, by whole name. Takes no memory before the first is set.
 #[derive(Debug, Default)]
 pub struct Variables(OnceCell<Box<Kept>>);
 
@@ -150,7 +151,10 @@ fn home<'a>(context: &SampleContext<'a>, name: &[u8]) -> Option<Home<'a>> {
     match name.split(|b| *b == b'.').next()? {
         b"proc" => Some(Home::Process),
         b"sess" => Some(Home::Here(&context.session.variables)),
-        b"txn" | b"req" | b"res" => Some(Home::Here(&context.stream?.variables)),
+        b"check" if context.phase == Phase::Check => Some(Home::Here(&context.stream?.variables)),
+        b"txn" | b"req" | b"res" if context.phase != Phase::Check => {
+            Some(Home::Here(&context.stream?.variables))
+        }
         _ => None,
     }
 }

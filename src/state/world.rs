@@ -49,6 +49,8 @@ pub struct World {
     pub log: Log,
     /// Whether some expression looks at requests' bodies.
     pub looks_at_bodies: bool,
+    /// Whether some expression looks at responses' bodies.
+    pub looks_at_response_bodies: bool,
     /// Every proxy, in the order of the configuration; indices are used as references.
     pub proxies: Vec<Proxy>,
     /// `userlist` sections by name.

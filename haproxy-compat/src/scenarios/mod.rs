@@ -2,6 +2,7 @@
 
 mod bad_messages;
 mod balance;
+mod checks;
 mod cli;
 mod config;
 mod cookies;
@@ -20,7 +21,7 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 14] = [
+    let families: [&[Scenario]; 15] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
         bad_messages::SCENARIOS,
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Scenario> {
         cli::SCENARIOS,
         lists::SCENARIOS,
         config::SCENARIOS,
+        checks::SCENARIOS,
     ];
     let mut all = families.concat();
     all.extend(samples::scenarios());
@@ -44,7 +46,7 @@ pub fn all() -> Vec<Scenario> {
 /// Whether releases after 2.3 do otherwise, so that only a 2.3 can be the reference: they word
 /// messages, write log headers and error pages anew, and answer some commands differently.
 pub fn changed_after_2_3(name: &str) -> bool {
-    let families = ["config/", "errors/", "bad-messages/", "logs/", "cli/"];
+    let families = ["config/", "errors/", "bad-messages/", "logs/", "cli/", "checks/"];
     let single = [
         "cookies/insert",
         "samples/log-flags",

@@ -347,11 +347,18 @@ impl SendSpec {
     /// The header of a health check's connection, from our end to the server's; `elsewhere` when the
     /// check goes to an address or a port of its own.
     pub fn of_check(&self, ends: Option<(SocketAddr, SocketAddr)>, elsewhere: bool) -> Vec<u8> {
-        match (self.check || (self.is_on() && !elsewhere), self.v2) {
-            (false, _) => Vec::new(),
-            // A connection of our own: LOCAL.
-            (true, true) => SendSpec { v2: true, ..SendSpec::default() }.header(&Told::default()),
-            (true, false) => header_v1(ends),
+        match self.check || (self.is_on() && !elsewhere) {
+            false => Vec::new(),
+            true => self.of_own(ends),
+        }
+    }
+
+    /// The header of a connection of our own, in the version that the server is sent: LOCAL in the
+    /// second one.
+    pub fn of_own(&self, ends: Option<(SocketAddr, SocketAddr)>) -> Vec<u8> {
+        match self.v2 {
+            true => SendSpec { v2: true, ..SendSpec::default() }.header(&Told::default()),
+            false => header_v1(ends),
         }
     }
 

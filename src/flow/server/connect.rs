@@ -71,7 +71,7 @@ async fn connect_tcp(
         tuning.apply(&SockRef::from(&socket));
     }
     if let Some(source) = &server.source {
-        source.bind(&socket, address, stream)?;
+        source.bind(&socket, address, Some(stream))?;
     }
     match socket.connect(&address.into()) {
         Err(e) if e.raw_os_error() != Some(Errno::EINPROGRESS as i32) => return Err(e),

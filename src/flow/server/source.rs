@@ -52,11 +52,16 @@ impl SourceSpec {
         matches!(self.seen, Seen::Client | Seen::ClientIp | Seen::Header(..))
     }
 
-    /// Has a socket that is about to connect come from here.
+    /// Has a socket that is about to connect come from here; a health check has no stream.
     ///
     /// # Errors
     /// The system's: the address is not ours, or no port is free.
-    pub fn bind(&self, socket: &Socket, to: SocketAddr, stream: &Stream<'_>) -> io::Result<()> {
+    pub fn bind(
+        &self,
+        socket: &Socket,
+        to: SocketAddr,
+        stream: Option<&Stream<'_>>,
+    ) -> io::Result<()> {
         if let Some(interface) = &self.interface {
             socket.bind_device(Some(interface))?;
         }
@@ -94,11 +99,14 @@ impl SourceSpec {
         Err(last)
     }
 
-    fn seen_address(&self, stream: &Stream<'_>) -> Option<SocketAddr> {
+    fn seen_address(&self, stream: Option<&Stream<'_>>) -> Option<SocketAddr> {
+        if let Seen::Fixed(address) = self.seen {
+            return Some(address);
+        }
+        let stream = stream?;
         let source = stream.session.source();
         match &self.seen {
-            Seen::Own => None,
-            Seen::Fixed(address) => Some(*address),
+            Seen::Own | Seen::Fixed(_) => None,
             Seen::Client => Some(SocketAddr::new(source.ip()?, source.port()?)),
             Seen::ClientIp => Some(SocketAddr::new(source.ip()?, 0)),
             Seen::Header(name, occurrence) => {

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use socket2::SockRef;
 
+use crate::config::outside::{Listen, ListenAddress, ListenOptions};
 use crate::config::proxy::Mode;
 use crate::flow::http::h1::framing::{Body, Framing};
 use crate::flow::http::message::Message;
@@ -53,7 +54,7 @@ use crate::state::world::{FrontendState, Proxy, Server, World};
 use filter::Filters;
 use inspect::Preread;
 use outcome::Outcome;
-use registry::{Entry, Registered};
+use registry::{Entry, Registered, Registry};
 
 /// Serves one connection from its accept to its end, as a task of its own.
 pub fn spawn(
@@ -243,6 +244,42 @@ impl Session {
         };
         let guarded = handshake::is_needed(proxy, &session.listener);
         Some((session, proxy.mode, guarded))
+    }
+
+    /// The session of a health check, which has no client.
+    pub fn of_check(thread: Rc<Thread>, world: &World, proxy: &Proxy) -> Session {
+        let listener = Listener {
+            name: String::new(),
+            id: 0,
+            proxy: proxy.index,
+            proxy_name: proxy.name.clone(),
+            listen: Listen {
+                address: ListenAddress::Inherited(-1),
+                options: ListenOptions::default(),
+            },
+            is_named: false,
+            maxconn: 0,
+            expected: Default::default(),
+            counters: Arc::default(),
+        };
+        Session {
+            thread,
+            listener: Arc::new(listener),
+            source: RefCell::new(Address::Unix(PathBuf::new())),
+            accepted: Moment::now(),
+            handshake: Duration::ZERO,
+            proxied: None,
+            number: 0,
+            requests: Cell::new(0),
+            own_links: OwnLinks::default(),
+            tracked: Trackers::default(),
+            variables: Variables::default(),
+            admission: None,
+            frontend: Arc::default(),
+            place: Cell::new((world.generation, proxy.index)),
+            fd: -1,
+            destination: RefCell::new(Destination::Known(None)),
+        }
     }
 
     /// Counts it as a session: the rules and handshakes before it are over.
@@ -520,7 +557,11 @@ impl<'s> Stream<'s> {
         let source = session.source().clone();
         let (number, listener) = (session.number, session.listener.id);
         let entry = Entry::new(number, source, listener, world.clone(), frontend, start);
-        let registered = session.thread.registry.enter(entry);
+        // A check's stream is nobody's to see.
+        let registered = match session.fd {
+            -1 => Rc::<Registry>::default().enter(entry),
+            _ => session.thread.registry.enter(entry),
+        };
         let parts = RECYCLED.with_borrow_mut(Vec::pop).unwrap_or_default();
         Stream {
             session,
@@ -657,7 +698,6 @@ impl Drop for Stream<'_> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::config::outside::{Listen, ListenAddress, ListenOptions};
     use crate::flow::threads;
 
     /// An idle connection from 127.0.0.1:80 to itself.

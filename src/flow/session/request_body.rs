@@ -46,13 +46,16 @@ pub async fn receive(
     Ok(())
 }
 
-/// Takes a copy of what has come; says whether there is no sense in waiting for more.
-fn look(stream: &mut Stream<'_>, client: &Client) -> Result<bool, BadBody> {
-    let received = client.input.as_ref().map_or(&[][..], Buffer::filled);
-    let mut decoder = Decoder::new(stream.framing.body);
+/// Takes a copy of what has come of the response's body together with its head.
+pub fn look_at_response(stream: &mut Stream<'_>, framing: Body, received: &[u8]) {
     let mut body = Vec::new();
-    let mut rest = received;
-    let room = room(stream);
+    // What cannot be understood is found out when it is sent on.
+    let _ = decode(&mut Decoder::new(framing), received, &mut body);
+    stream.body = body.into();
+}
+
+/// The body's bytes out of those that frame it.
+fn decode(decoder: &mut Decoder, mut rest: &[u8], body: &mut Vec<u8>) -> Result<(), BadBody> {
     loop {
         let count = match decoder.step(rest)? {
             Step::Data(count) => {
@@ -60,10 +63,19 @@ fn look(stream: &mut Stream<'_>, client: &Client) -> Result<bool, BadBody> {
                 count
             }
             Step::Skip(count) | Step::Trailer(count) => count,
-            Step::More | Step::Done => break,
+            Step::More | Step::Done => return Ok(()),
         };
         rest = rest.get(count..).unwrap_or_default();
     }
+}
+
+/// Takes a copy of what has come; says whether there is no sense in waiting for more.
+fn look(stream: &mut Stream<'_>, client: &Client) -> Result<bool, BadBody> {
+    let received = client.input.as_ref().map_or(&[][..], Buffer::filled);
+    let mut decoder = Decoder::new(stream.framing.body);
+    let mut body = Vec::new();
+    let room = room(stream);
+    decode(&mut decoder, received, &mut body)?;
     let full = body.len() >= room || client.input.as_ref().is_some_and(Buffer::is_full);
     body.truncate(room);
     stream.body = body.into();

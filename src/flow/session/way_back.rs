@@ -21,7 +21,7 @@ use crate::flow::session::filter::{self, Relay};
 use crate::flow::session::forward::{Limited, ServerAfter, retries};
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::reframe::Reframe;
-use crate::flow::session::{Stream, bad_message, inspect, reply};
+use crate::flow::session::{Stream, bad_message, inspect, reply, request_body};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Follows, Reader, Writer};
 use crate::flow::transport::timer::Timer;
@@ -74,6 +74,9 @@ impl WayBack {
         stick::store(stream, Phase::Response);
         stream.variables.end_request();
         capture::response_headers(stream);
+        if stream.world.looks_at_response_bodies {
+            request_body::look_at_response(stream, framing.body, server.input.filled());
+        }
         response_rules(stream)?;
         if persist::answer(stream) == ResponseFate::Blocked {
             return Err(blocked_cookie(stream));

@@ -1,23 +1,42 @@
-//! The request's body, as far as it has arrived (manual 7.3.6 "req.body"). In comes `Stream::body`, which is
-//! filled in when some proxy has an expression of this family.
+//! Bodies, as far as they have arrived (manual 7.3.6 "req.body", "res.body"). In comes `Stream::body`, which
+//! is filled in when some proxy has an expression of this family: with the request's, then with the response's.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::catalog::{Fetch, Part, Status};
 use crate::flow::http::h1::framing::Body;
 use crate::flow::phase::Phase;
+use crate::sample::fetch::header;
 use crate::sample::valid;
 use crate::sample::value::{Type, Value};
 use crate::sample::{ArgType, Arguments, SampleContext};
 
-/// Whether some expression of the configuration looks at bodies: they are copied only then. Never unset.
+/// Whether some expression of the configuration looks at requests' bodies: they are copied only then. Never
+/// unset.
 pub static LOOKED_AT: AtomicBool = AtomicBool::new(false);
+/// The same for responses.
+pub static RESPONSES_LOOKED_AT: AtomicBool = AtomicBool::new(false);
 
 /// An expression begins with this fetch.
 pub fn note(fetch: &Fetch) {
     if PART.fetches.iter().any(|row| row.name == fetch.name) {
-        LOOKED_AT.store(true, Relaxed);
+        let which = if fetch.name.starts_with("res") { &RESPONSES_LOOKED_AT } else { &LOOKED_AT };
+        which.store(true, Relaxed);
     }
+}
+
+/// The response's body, while rules look at the response.
+fn response_body<'a>(context: &SampleContext<'a>) -> Option<&'a [u8]> {
+    header::response(context)?;
+    Some(&*context.stream?.body)
+}
+
+/// What is announced, or has arrived when nothing is.
+fn response_size<'a>(context: &SampleContext<'a>, _: &'a Arguments) -> Option<Value<'a>> {
+    let arrived = response_body(context)?.len() as i64;
+    let announced = header::response(context)?.get(b"content-length");
+    let announced = announced.and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+    Some(Value::Int(announced.unwrap_or(arrived)))
 }
 
 fn body<'a>(context: &SampleContext<'a>) -> Option<&'a [u8]> {
@@ -84,6 +103,33 @@ pub const PART: Part = Part {
             doc: "The announced length of the request's body.",
             examples: &["req.body_size"],
             run: size,
+            ..ROW
+        },
+        Fetch {
+            name: "res.body",
+            gives: Type::Bin,
+            valid: valid::RESPONSE,
+            doc: "The part of the response's body that has arrived.",
+            examples: &["res.body"],
+            run: |context, _| Some(Value::Bin(response_body(context)?.into())),
+            ..ROW
+        },
+        Fetch {
+            name: "res.body_len",
+            gives: Type::Int,
+            valid: valid::RESPONSE,
+            doc: "How many bytes of the response's body have arrived.",
+            examples: &["res.body_len"],
+            run: |context, _| Some(Value::Int(response_body(context)?.len() as i64)),
+            ..ROW
+        },
+        Fetch {
+            name: "res.body_size",
+            gives: Type::Int,
+            valid: valid::RESPONSE,
+            doc: "The announced length of the response's body.",
+            examples: &["res.body_size"],
+            run: response_size,
             ..ROW
         },
     ],

@@ -125,30 +125,6 @@ pub const PART: Part = Part {
             ..Fetch::NEW
         },
         Fetch {
-            name: "res.body",
-            gives: Type::Bin,
-            valid: valid::RESPONSE,
-            doc: "The part of the response's body that has arrived.",
-            examples: &["res.body"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "res.body_len",
-            gives: Type::Int,
-            valid: valid::RESPONSE,
-            doc: "How many bytes of the response's body have arrived.",
-            examples: &["res.body_len"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "res.body_size",
-            gives: Type::Int,
-            valid: valid::RESPONSE,
-            doc: "The announced length of the response's body.",
-            examples: &["res.body_size"],
-            ..Fetch::NEW
-        },
-        Fetch {
             name: "res.cache_hit",
             gives: Type::Bool,
             valid: valid::SERVER,
