@@ -142,7 +142,6 @@ fn slowstart(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let name = line.server_name();
     let value = parse_time(word.bytes(), TimeUnit::Milliseconds).map_err(|e| match e {
         NumberError::Overflow => line.bare(format!("timer overflow in argument <{word}> to <slowstart> of server {name}, maximum value is 2147483647 ms (~24.8 days).")),
-        NumberError::Underflow => line.bare(format!("timer underflow in argument <{word}> to <slowstart> of server {name}, minimum non-null value is 1 ms.")),
         NumberError::Unexpected(c) => line.alert(format!("unexpected character '{c}' in 'slowstart' argument of server {name}.")),
     })?;
     server.check.slowstart = Some(value.as_millis().div_ceil(1000) as u64).filter(|s| *s > 0);

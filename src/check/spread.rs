@@ -67,7 +67,6 @@ fn max_spread_checks(line: &mut Line<'_>) -> Parsed {
     let time = parse_time(word.bytes(), TimeUnit::Milliseconds).map_err(|e| {
         line.bare(match e {
             NumberError::Overflow => format!("timer overflow in argument <{word}> to <max-spread-checks>, maximum value is 2147483647 ms (~24.8 days)."),
-            NumberError::Underflow => format!("timer underflow in argument <{word}> to <max-spread-checks>, minimum non-null value is 1 ms."),
             NumberError::Unexpected(c) => format!("unsupported character '{c}' in 'max-spread-checks' (wants an integer delay)."),
         })
     })?;

@@ -239,8 +239,6 @@ impl OptionLine<'_, '_> {
 pub enum NumberError {
     /// Larger than HAProxy's 2^31-1.
     Overflow,
-    /// Not zero, but less than one unit.
-    Underflow,
     /// This character does not belong there.
     Unexpected(char),
 }
@@ -254,43 +252,47 @@ pub enum TimeUnit {
     Seconds,
 }
 
-/// Reads a time: digits and `us`, `ms`, `s`, `m`, `h` or `d` (manual 2.4).
+/// Reads a time: digits and `us`, `ms`, `s`, `m`, `h` or `d` (manual 2.4), rounded up to whole units.
+/// 2.3 looks at the unit's first letter, and whether an `s` follows `u` and `m`; the rest it ignores.
 pub fn parse_time(text: &[u8], unit: TimeUnit) -> Result<Duration, NumberError> {
-    let (number, suffix) = leading_number(text)?;
-    let default = match unit {
+    let (number, suffix) = split_number(text);
+    let number =
+        number.iter().fold(0u64, |sum, c| sum.wrapping_mul(10).wrapping_add(u64::from(c - b'0')));
+    let default: u64 = match unit {
         TimeUnit::Milliseconds => 1_000,
         TimeUnit::Seconds => 1_000_000,
     };
-    let micros: u64 = match suffix {
+    let micros = match suffix {
         b"" => default,
-        b"us" => 1,
-        b"ms" => 1_000,
-        b"s" => 1_000_000,
-        b"m" => 60_000_000,
-        b"h" => 3_600_000_000,
-        b"d" => 86_400_000_000,
-        [first, ..] => return Err(NumberError::Unexpected(unexpected(first, suffix, b"umshd"))),
+        [b'u', b's', ..] => 1,
+        [b'm', b's', ..] => 1_000,
+        [b's' | b'u', ..] => 1_000_000,
+        [b'm', ..] => 60_000_000,
+        [b'h', ..] => 3_600_000_000,
+        [b'd', ..] => 86_400_000_000,
+        [first, ..] => return Err(NumberError::Unexpected(char::from(*first))),
     };
-    let total = number.checked_mul(micros).ok_or(NumberError::Overflow)?;
-    let in_units = total / default;
-    if in_units > i32::MAX as u64 {
-        return Err(NumberError::Overflow);
-    }
-    if total > 0 && in_units == 0 {
-        return Err(NumberError::Underflow);
-    }
-    Ok(Duration::from_micros(in_units * default))
+    let units = (u128::from(number) * u128::from(micros)).div_ceil(default.into());
+    let units = i32::try_from(units).map_err(|_| NumberError::Overflow)?;
+    Ok(Duration::from_micros(u64::from(units.unsigned_abs()) * default))
 }
 
 /// Reads a size: digits and `k`, `m` or `g`, powers of 1,024.
 pub fn parse_size(text: &[u8]) -> Result<u64, NumberError> {
-    let (number, suffix) = leading_number(text)?;
+    let (number, suffix) = split_number(text);
     let shift = match suffix {
         b"" => 0,
         b"k" | b"K" => 10,
         b"m" | b"M" => 20,
         b"g" | b"G" => 30,
-        [first, ..] => return Err(NumberError::Unexpected(unexpected(first, suffix, b"kKmMgG"))),
+        [b'k' | b'K' | b'm' | b'M' | b'g' | b'G', next, ..] => {
+            return Err(NumberError::Unexpected(char::from(*next)));
+        }
+        [first, ..] => return Err(NumberError::Unexpected(char::from(*first))),
+    };
+    let number: u64 = match number {
+        [] => 0,
+        digits => parse_number(digits).ok_or(NumberError::Overflow)?,
     };
     let size = number.checked_mul(1 << shift).ok_or(NumberError::Overflow)?;
     if size > u64::from(u32::MAX) { Err(NumberError::Overflow) } else { Ok(size) }
@@ -320,20 +322,10 @@ pub fn parse_number<T: std::str::FromStr>(text: &[u8]) -> Option<T> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-fn leading_number(text: &[u8]) -> Result<(u64, &[u8]), NumberError> {
+/// The digits at the beginning, and the rest.
+fn split_number(text: &[u8]) -> (&[u8], &[u8]) {
     let digits = text.iter().take_while(|c| c.is_ascii_digit()).count();
-    if digits == 0 {
-        return Err(NumberError::Unexpected(text.first().map_or('\0', |c| char::from(*c))));
-    }
-    let (number, suffix) = text.split_at(digits);
-    let number = parse_number(number).ok_or(NumberError::Overflow)?;
-    Ok((number, suffix))
-}
-
-/// The first character of a suffix that no unit can explain.
-fn unexpected(first: &u8, suffix: &[u8], units: &[u8]) -> char {
-    let known = units.contains(first);
-    char::from(if known { suffix.get(1).copied().unwrap_or(*first) } else { *first })
+    text.split_at(digits)
 }
 
 #[cfg(test)]
@@ -347,10 +339,14 @@ mod tests {
         assert_eq!(parse_time(b"250", TimeUnit::Milliseconds), ms(250));
         assert_eq!(parse_time(b"2", TimeUnit::Seconds), ms(2_000));
         assert_eq!(parse_time(b"1d", TimeUnit::Milliseconds), ms(86_400_000));
-        assert_eq!(parse_time(b"1us", TimeUnit::Milliseconds), Err(NumberError::Underflow));
+        assert_eq!(parse_time(b"1us", TimeUnit::Milliseconds), ms(1));
+        assert_eq!(parse_time(b"1001us", TimeUnit::Milliseconds), ms(2));
+        assert_eq!(parse_time(b"1ms", TimeUnit::Seconds), ms(1_000));
+        assert_eq!(parse_time(b"5u", TimeUnit::Milliseconds), ms(5_000));
+        assert_eq!(parse_time(b"5sx", TimeUnit::Milliseconds), ms(5_000));
+        assert_eq!(parse_time(b"", TimeUnit::Milliseconds), ms(0));
         assert_eq!(parse_time(b"25d", TimeUnit::Milliseconds), Err(NumberError::Overflow));
         assert_eq!(parse_time(b"5x", TimeUnit::Milliseconds), Err(NumberError::Unexpected('x')));
-        assert_eq!(parse_time(b"", TimeUnit::Milliseconds), Err(NumberError::Unexpected('\0')));
     }
 
     #[test]

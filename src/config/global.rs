@@ -241,7 +241,6 @@ fn hard_stop_after(line: &mut Line<'_>) -> Parsed {
     let time = parse_time(word.as_bytes(), TimeUnit::Milliseconds).map_err(|e| {
         line.alert(match e {
             NumberError::Overflow => format!("timer overflow in argument '{word}' to 'hard-stop-after' (maximum value is 2147483647 ms or ~24.8 days)"),
-            NumberError::Underflow => format!("timer underflow in argument '{word}' to 'hard-stop-after' (minimum non-null value is 1 ms)"),
             NumberError::Unexpected(c) => format!("unexpected character '{c}' in argument to <hard-stop-after>."),
         })
     })?;

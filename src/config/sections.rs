@@ -130,9 +130,6 @@ fn timeout(line: &mut Line<'_>) -> Parsed {
         Err(NumberError::Overflow) => Err(line.bare(format!(
             "timer overflow in argument <{word}> to <{name}>, maximum value is 2147483647 ms (~24.8 days)."
         ))),
-        Err(NumberError::Underflow) => Err(line.bare(format!(
-            "timer underflow in argument <{word}> to <{name}>, minimum non-null value is 1 ms."
-        ))),
     }
 }
 

@@ -137,9 +137,6 @@ fn any_time(line: &mut Line<'_>) -> Parsed {
         Err(NumberError::Overflow) => Err(line.alert(format!(
             "timer overflow in argument <{word}> to <{name}> (maximum value is 2147483647 ms or ~24.8 days)"
         ))),
-        Err(NumberError::Underflow) => Err(line.alert(format!(
-            "timer underflow in argument <{word}> to <{name}> (minimum value is 1 ms)"
-        ))),
         Err(NumberError::Unexpected(c)) => {
             Err(line.alert(format!("unexpected character '{c}' in argument <{word}> to <{name}>")))
         }

@@ -499,9 +499,6 @@ fn expire(line: &mut Line<'_>) -> Result<Option<u64>, Diagnostic> {
         Err(NumberError::Overflow) => {
             Err(limit("timer overflow", "maximum value is 2147483647 ms (~24.8 days)"))
         }
-        Err(NumberError::Underflow) => {
-            Err(limit("timer underflow", "minimum non-null value is 1 ms"))
-        }
         Err(NumberError::Unexpected(c)) => {
             Err(refuse(line, format!("unexpected character '{c}' in argument of 'expire'.")))
         }

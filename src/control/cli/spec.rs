@@ -189,9 +189,6 @@ fn timeout(line: &mut Line<'_>) -> Parsed {
             NumberError::Overflow => format!(
                 "timer overflow in argument '{word}' to 'stats timeout' (maximum value is 2147483647 ms or ~24.8 days)"
             ),
-            NumberError::Underflow => format!(
-                "timer underflow in argument '{word}' to 'stats timeout' (minimum value is 1 ms)"
-            ),
             NumberError::Unexpected(c) => {
                 format!("'stats timeout' : unexpected character '{c}'")
             }

@@ -203,7 +203,6 @@ fn refresh(line: &mut Line<'_>) -> Parsed {
     line.rest();
     let seconds = match parse_time(text.as_bytes(), TimeUnit::Seconds) {
         Ok(time) => time.as_secs(),
-        Err(NumberError::Underflow) => 1,
         Err(NumberError::Unexpected('\0')) => 0,
         Err(NumberError::Overflow) => {
             return Err(alert(

@@ -33,9 +33,6 @@ pub fn seconds(line: &mut Line<'_>) -> Parsed {
         Err(NumberError::Overflow) => Err(line.alert(format!(
             "timer overflow in argument <{word}> to <{name}>, maximum value is 2147483647 s (~68 years)."
         ))),
-        Err(NumberError::Underflow) => Err(line.alert(format!(
-            "timer underflow in argument <{word}> to <{name}>, minimum non-null value is 1 s."
-        ))),
     }
 }
 

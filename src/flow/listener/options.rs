@@ -64,12 +64,6 @@ fn tcp_ut(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
                 "timer overflow in argument '{word}' to 'tcp-ut' (maximum value is 2147483647 ms or ~24.8 days)"
             ),
         )),
-        Err(NumberError::Underflow) => Err(refuse(
-            line,
-            format!(
-                "timer underflow in argument '{word}' to 'tcp-ut' (minimum non-null value is 1 ms)"
-            ),
-        )),
         Err(NumberError::Unexpected(_)) => {
             Err(refuse(line, "'tcp-ut' : expects a positive delay in milliseconds".into()))
         }

@@ -103,11 +103,6 @@ fn grace(line: &mut Line<'_>) -> Parsed {
         Err(NumberError::Overflow) => return Err(line.alert(format!(
             "timer overflow in grace time <{word}>, maximum value is 2147483647 ms (~24.8 days)."
         ))),
-        Err(NumberError::Underflow) => {
-            return Err(line.alert(format!(
-                "timer underflow in grace time <{word}>, minimum non-null value is 1 ms."
-            )));
-        }
     };
     line.end()?;
     line.proxy().pace.grace = time;

@@ -73,9 +73,6 @@ fn inspect_delay(line: &mut Line<'_>) -> Parsed {
         Err(NumberError::Overflow) => Err(line.alert(format!(
             "{expects} (timer overflow in '{word}', maximum value is 2147483647 ms or ~24.8 days)"
         ))),
-        Err(NumberError::Underflow) => Err(line.alert(format!(
-            "{expects} (timer underflow in '{word}', minimum non-null value is 1 ms)"
-        ))),
     }
 }
 

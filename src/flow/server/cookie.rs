@@ -682,9 +682,6 @@ fn seconds(line: &mut Line<'_>, option: &str, what: &str) -> Result<i64, Diagnos
         Err(NumberError::Overflow) => Err(line.bare(format!(
             "timer overflow in argument <{word}> to <{option}>, maximum value is 2147483647 s (~68 years)."
         ))),
-        Err(NumberError::Underflow) => Err(line.bare(format!(
-            "timer underflow in argument <{word}> to <{option}>, minimum non-null value is 1 s."
-        ))),
     }
 }
 

@@ -332,11 +332,10 @@ pub fn time(line: &mut OptionLine<'_, '_>, unit: TimeUnit) -> Result<Duration, D
     let word = argument(line, "a delay as argument")?;
     let server = if line.in_default { "default-server" } else { line.server_name() };
     parse_time(word.as_bytes(), unit).map_err(|e| {
-        use crate::config::args::NumberError::{Overflow, Underflow, Unexpected};
+        use crate::config::args::NumberError::{Overflow, Unexpected};
         let name = line.name;
         mistake(line, match e {
             Overflow => format!("timer overflow in argument <{word}> to <{name}> of server {server}, maximum value is 2147483647 ms (~24.8 days)"),
-            Underflow => format!("timer underflow in argument <{word}> to <{name}> of server {server}, minimum non-null value is 1 ms"),
             // HAProxy names another option here, whichever it is.
             Unexpected(c) => format!("unexpected character '{c}' in 'agent-inter' argument of server {server}"),
         })

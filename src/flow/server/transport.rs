@@ -68,12 +68,6 @@ fn purge_delay(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed
                 "timer overflow in argument '{value}' to 'pool-purge-delay' (maximum value is 2147483647 ms or ~24.8 days)"
             ),
         )),
-        Err(NumberError::Underflow) => Err(refuse(
-            line,
-            format!(
-                "timer underflow in argument '{value}' to 'pool-purge-delay' (minimum non-null value is 1 ms)"
-            ),
-        )),
         Err(NumberError::Unexpected(c)) => Err(mistake(
             line,
             format!("unexpected character '{c}' in argument to <pool-purge-delay>"),
@@ -198,12 +192,6 @@ fn tcp_ut(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
             line,
             format!(
                 "timer overflow in argument '{value}' to 'tcp-ut' (maximum value is 2147483647 ms or ~24.8 days)"
-            ),
-        )),
-        Err(NumberError::Underflow) => Err(refuse(
-            line,
-            format!(
-                "timer underflow in argument '{value}' to 'tcp-ut' (minimum non-null value is 1 ms)"
             ),
         )),
         Err(NumberError::Unexpected(_)) => {

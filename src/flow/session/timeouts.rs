@@ -84,11 +84,6 @@ fn set(line: &mut Line<'_>, slot: Slot) -> Parsed {
                 "timer overflow in argument '{word}' to '{name}' (maximum value is 2147483647 ms or ~24.8 days)"
             )));
         }
-        Err(NumberError::Underflow) => {
-            return Err(line.alert(format!(
-                "timer underflow in argument '{word}' to '{name}' (minimum value is 1 ms)"
-            )));
-        }
         Err(NumberError::Unexpected(character)) => {
             return Err(line.alert(format!("unexpected character '{character}' in '{name}'")));
         }
