@@ -17,6 +17,7 @@ mod checks;
 mod cli;
 mod compression;
 mod config;
+mod config_files;
 mod endings;
 mod error_pages;
 mod hostile;

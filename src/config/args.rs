@@ -1,6 +1,7 @@
 //! The arguments of a directive: in come the words of a line, out come typed values, or a
 //! `Diagnostic` worded as HAProxy's (manual 2.4, "Time format", and 2.2).
 
+use std::borrow::Cow;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
@@ -24,6 +25,21 @@ pub enum Inversion {
     No,
     /// `default`.
     Default,
+}
+
+impl Inversion {
+    /// Takes it off the words of a line. After `default` the last word counts twice, as in 2.3: most
+    /// lines that begin so are refused for it.
+    pub fn split(words: &[Word]) -> (Inversion, Cow<'_, [Word]>) {
+        match words.split_first() {
+            Some((first, rest)) if *first == *"no" => (Inversion::No, rest.into()),
+            Some((first, rest)) if *first == *"default" => {
+                let twice = rest.iter().chain(rest.last());
+                (Inversion::Default, twice.cloned().collect())
+            }
+            _ => (Inversion::Plain, words.into()),
+        }
+    }
 }
 
 /// The words of one line and how many have been read.

@@ -19,6 +19,7 @@ pub mod section;
 pub mod sections;
 pub mod source;
 pub mod spec;
+pub mod spoe;
 pub mod tls;
 pub mod tuning;
 pub mod understood;

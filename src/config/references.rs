@@ -5,6 +5,7 @@
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
 use crate::config::spec::{ProxySpec, Spec};
+use crate::config::spoe::SpoeSpec;
 use crate::sample::args::ArgType;
 
 /// What one proxy refers to.
@@ -20,6 +21,8 @@ pub struct References {
     pub caches: Vec<(String, Place)>,
     /// FastCGI applications.
     pub applications: Vec<(String, Place)>,
+    /// `filter spoe`, whose agents name backends and whose groups rules name.
+    pub engines: Vec<SpoeSpec>,
     /// `errorfiles` and `http-errors` sections.
     pub error_sections: Vec<(String, Place)>,
     /// `email-alert mailers`

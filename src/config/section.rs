@@ -54,6 +54,8 @@ impl Sections {
     pub const CACHE: Sections = Sections(1 << 13);
     /// `fcgi-app`
     pub const FCGI_APP: Sections = Sections(1 << 14);
+    /// The sections of a file that `filter spoe` names; none of them stands in a configuration file.
+    pub const SPOE: Sections = Sections(1 << 15);
 
     /// The sections with a frontend side, and the defaults.
     pub const FRONTENDS: Sections = Sections(Self::DEFAULTS.0 | Self::FRONTEND.0 | Self::LISTEN.0);
@@ -198,11 +200,8 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, place: &Place, words: &[Word]) -> Parsed {
-        let (inversion, words) = match words.split_first() {
-            Some((first, rest)) if *first == *"no" => (Inversion::No, rest),
-            Some((first, rest)) if *first == *"default" => (Inversion::Default, rest),
-            _ => (Inversion::Plain, words),
-        };
+        let (inversion, words) = Inversion::split(words);
+        let words = &*words;
         let mut cursor = Words { all: words, next: 0, place };
         let Some(first) = words.first() else { return Ok(()) };
         if inversion != Inversion::Plain && !INVERTIBLE.contains(&&*first.str()) {
@@ -333,7 +332,7 @@ const OWN_LIST: &[&str] = &[
 ];
 
 /// What `no` and `default` may stand before.
-const INVERTIBLE: &[&str] =
+pub const INVERTIBLE: &[&str] =
     &["option", "log", "busy-polling", "set-dumpable", "strict-limits", "insecure-fork-wanted"];
 
 /// The first character that names may not hold.

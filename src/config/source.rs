@@ -191,7 +191,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> Diagnostic {
 }
 
 /// What `strerror` says, without Rust's number behind it.
-fn reason(error: &io::Error) -> String {
+pub fn reason(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),

@@ -133,9 +133,50 @@ impl Place {
     }
 }
 
+/// How HAProxy names several places: by the first of them.
+pub fn first(places: &[Place]) -> &'static str {
+    places.iter().min_by_key(|place| **place as u32).map_or("", |place| place.word())
+}
+
+/// What the fetch needs, as the messages about SPOE arguments name it: 2.3 looks the need's number up
+/// among the places.
+pub fn needs_as_place(fetch: &Fetch) -> &'static str {
+    let need = needs(fetch);
+    let number = NEEDS.iter().position(|name| need.split(',').next() == Some(name));
+    number.and_then(|number| Place::ALL.get(number)).map_or("", |place| place.word())
+}
+
+/// What fetches may need, in HAProxy's order.
+const NEEDS: &[&str] = &[
+    "internal state",
+    "listener",
+    "frontend",
+    "client address",
+    "client-side connection",
+    "tracked counters",
+    "request buffer",
+    "HTTP request headers",
+    "HTTP request",
+    "HTTP request body",
+    "backend",
+    "server",
+    "server-side connection",
+    "server-side connection",
+    "response buffer",
+    "HTTP response headers",
+    "HTTP response",
+    "HTTP response body",
+];
+
 /// Whether the fetch has a value at the place.
 pub fn at(fetch: &Fetch, place: Place) -> bool {
     fetch.valid.as_bytes().get(place as usize) == Some(&b'Y')
+}
+
+/// The places at which the fetch has a value, the first as the lowest bit.
+pub fn bits(fetch: &Fetch) -> u32 {
+    let places = fetch.valid.bytes().enumerate().filter(|(_, c)| *c == b'Y');
+    places.fold(0, |set, (index, _)| set | 1 << index)
 }
 
 /// Whether the fetch has a value at one of the places.

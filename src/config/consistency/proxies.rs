@@ -10,6 +10,8 @@ use crate::config::proxy::Mode;
 use crate::config::references;
 use crate::config::section::Sections;
 use crate::config::spec::ProxySpec;
+use crate::config::spoe::{self, AgentSpec};
+use crate::flow::rules::RuleSets;
 use crate::flow::rules::switch::BackendName;
 
 impl<'a> Judge<'a> {
@@ -34,6 +36,7 @@ impl<'a> Judge<'a> {
         self.switching(proxy);
         self.use_server(proxy);
         self.tables(proxy);
+        self.rule_names(proxy);
         self.peers_and_mailers(proxy);
         let args = references::check_args(self.spec, proxy);
         args.into_iter().for_each(|d| self.diagnostics.push(d));
@@ -52,6 +55,7 @@ impl<'a> Judge<'a> {
         }
         self.servers_of_mode(proxy);
         self.filters(proxy);
+        self.engines(proxy);
         self.protocols(proxy);
     }
 
@@ -384,6 +388,45 @@ impl<'a> Judge<'a> {
                 titled(proxy)
             );
             self.warn(place, text);
+        }
+    }
+
+    /// Engines and groups of `send-spoe-group`.
+    fn rule_names(&mut self, proxy: &ProxySpec) {
+        for (_, set) in RuleSets::NAMES {
+            for rule in proxy.rules.of(*set) {
+                let mut words = rule.words.iter().map(|word| word.str());
+                if words.next().as_deref() != Some("send-spoe-group") {
+                    continue;
+                }
+                let (engine, group) = (words.next(), words.next());
+                let (engine, group) = (engine.unwrap_or_default(), group.unwrap_or_default());
+                if let Some(text) = spoe::misnamed_group(proxy, *set, (&*engine, &*group)) {
+                    self.alert(&rule.place, format!("Proxy '{}': {text}.", proxy.name));
+                }
+            }
+        }
+    }
+
+    /// The agents of `filter spoe`.
+    fn engines(&mut self, proxy: &ProxySpec) {
+        let (name, engines) = (&proxy.name, &proxy.references.engines);
+        for (index, spec) in engines.iter().enumerate() {
+            let (engine, AgentSpec { name: agent, place, backend, .. }) =
+                (&spec.engine, &spec.agent);
+            let wanted = backend.as_deref().unwrap_or_default();
+            let twice = engines.iter().enumerate().any(|(i, s)| i != index && s.engine == *engine);
+            let mistake = match self.backend_named(wanted) {
+                _ if twice => format!("duplicated name for SPOE engine '{engine}'."),
+                None => format!(
+                    "unknown backend '{wanted}' used by SPOE agent '{agent}' declared at {place}."
+                ),
+                Some(backend) if backend.basics.mode != Mode::Tcp => format!(
+                    "backend '{wanted}' used by SPOE agent '{agent}' declared at {place} does not support HTTP mode."
+                ),
+                Some(_) => continue,
+            };
+            self.alert(place, format!("Proxy {name} : {mistake}"));
         }
     }
 

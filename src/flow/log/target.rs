@@ -1,9 +1,10 @@
 //! `log ADDRESS …`: where lines go and which (manual 4.2 "log", 3.1 "log"). In come the words of the
 //! line, out comes a target as written.
 
-use crate::config::address::{AddressSpec, PortsSpec};
+use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
 use crate::config::args::{Words, parse_lenient};
 use crate::config::diagnostic::{Diagnostic, Place};
+use crate::config::outside::Outside;
 
 /// Facilities in the order of their codes (RFC 5424 6.2.1).
 const FACILITIES: [&str; 24] = [
@@ -88,6 +89,24 @@ pub struct TargetSpec {
     pub global: Option<usize>,
     /// Where it stands.
     pub place: Place,
+}
+
+impl TargetSpec {
+    /// Whether its host has an address, where nothing else looks it up.
+    ///
+    /// # Errors
+    /// HAProxy's words for a host without one.
+    pub fn check_host(&self, outside: &mut dyn Outside) -> Result<(), String> {
+        let TargetAddress::Address(AddressSpec::Inet { host, .. }) = &self.address else {
+            return Ok(());
+        };
+        match host {
+            HostSpec::Name(name, _) if host.first_address(outside).is_none() => {
+                Err(format!("log : invalid address: '{name}' in '{name}'"))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// Where lines go.

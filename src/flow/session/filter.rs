@@ -445,7 +445,7 @@ fn filter(line: &mut Line<'_>) -> Parsed {
             Ok(())
         }
         "trace" => trace(line),
-        "spoe" => spoe(line),
+        "spoe" => crate::config::spoe::filter(line),
         other => {
             Err(line.alert(format!("'filter' : unknown keyword '{other}'. Registered keywords :")))
         }
@@ -465,36 +465,6 @@ fn trace(line: &mut Line<'_>) -> Parsed {
         }
     }
     Ok(())
-}
-
-fn spoe(line: &mut Line<'_>) -> Parsed {
-    let mut file = None;
-    while let Some(word) = line.word() {
-        let option = word.str();
-        match &*option {
-            "config" | "engine" => {
-                let Some(value) = line.word() else {
-                    return Err(line
-                        .alert(format!("'filter' : ''spoe' : '{option}' option without value'")));
-                };
-                if option == "config" {
-                    file = Some(value.str().into_owned());
-                }
-            }
-            other => {
-                return Err(line.alert(format!("'filter' : ''spoe' : unknown keyword '{other}''")));
-            }
-        }
-    }
-    let Some(file) = file else {
-        return Err(line.alert("'filter' : ''spoe' : missing config file'"));
-    };
-    match line.outside.read_file(std::path::Path::new(&file)) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(line.alert(format!(
-            "'filter' : 'Could not open configuration file {file} : No such file or directory'"
-        ))),
-    }
 }
 
 /// The rows of this family.

@@ -79,6 +79,7 @@ pub const PART: Part = Part {
         Fetch {
             name: "method",
             gives: Type::Method,
+            valid: valid::REQUEST_KEPT,
             doc: "The request's method.",
             examples: &["method"],
             run: |c, _| method(c),
