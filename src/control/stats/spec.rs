@@ -12,6 +12,7 @@ use crate::config::proxy::{Mode, switch_option};
 use crate::config::section::Sections;
 use crate::config::spec::ProxySpec;
 use crate::flow::rules::condition::{self, ConditionSpec};
+use crate::flow::rules::{RuleSets, conflicts};
 
 /// Where the page is when no `stats uri` says so.
 const DEFAULT_URI: &str = "/haproxy?stats";
@@ -203,7 +204,6 @@ fn refresh(line: &mut Line<'_>) -> Parsed {
     line.rest();
     let seconds = match parse_time(text.as_bytes(), TimeUnit::Seconds) {
         Ok(time) => time.as_secs(),
-        Err(NumberError::Unexpected('\0')) => 0,
         Err(NumberError::Overflow) => {
             return Err(alert(
                 line,
@@ -260,6 +260,8 @@ fn admin(line: &mut Line<'_>) -> Parsed {
     let condition = condition::parse_words(line, negated).map_err(|e| {
         line.alert(format!("error detected while parsing a 'stats admin' rule : {e}."))
     })?;
+    let places = conflicts::places_of(RuleSets::HTTP_REQUEST, line.proxy().kind);
+    conflicts::warn(line, Some(&condition), &places, None);
     page(line).admin.push(condition);
     Ok(())
 }
@@ -289,6 +291,8 @@ fn http_request(line: &mut Line<'_>) -> Parsed {
         }
     };
     let condition = access_condition(line, &name)?;
+    let places = conflicts::places_of(RuleSets::HTTP_REQUEST, line.proxy().kind);
+    conflicts::warn(line, condition.as_ref(), &places, None);
     page(line).rules.push(AccessRuleSpec { action, condition });
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Conditions: `if` and `unless` with named and anonymous ACLs (manual 7.1 and 7.2). In comes a
 //! sample context, out comes whether a rule applies.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -32,6 +32,14 @@ pub struct AclSpec {
     pub test: Arc<AclTest>,
 }
 
+impl AclSpec {
+    /// The criterion's name, as messages repeat it.
+    pub fn keyword(&self) -> String {
+        let word = self.words.first().map(Word::str).unwrap_or_default();
+        split_name(&word).0.to_owned()
+    }
+}
+
 impl PartialEq for AclSpec {
     fn eq(&self, other: &AclSpec) -> bool {
         self.name == other.name && self.words == other.words
@@ -42,7 +50,8 @@ impl PartialEq for AclSpec {
 #[derive(Debug, Clone, Default)]
 pub struct Acls {
     list: Vec<AclSpec>,
-    names: HashSet<String>,
+    /// The places at which some line of each name has a value, and those at which all have.
+    names: HashMap<String, (u32, u32)>,
 }
 
 impl PartialEq for Acls {
@@ -54,11 +63,24 @@ impl PartialEq for Acls {
 impl Acls {
     /// Whether some line has this name.
     pub fn contains(&self, name: &str) -> bool {
-        self.names.contains(name)
+        self.names.contains_key(name)
+    }
+
+    /// The places, as bits, at which some line of this name has a value, and those at which all have.
+    pub fn valid(&self, name: &str) -> (u32, u32) {
+        self.names.get(name).copied().unwrap_or((u32::MAX, u32::MAX))
+    }
+
+    /// The lines of this name.
+    pub fn lines<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s AclSpec> {
+        self.list.iter().filter(move |acl| acl.name == name)
     }
 
     fn push(&mut self, acl: AclSpec) {
-        self.names.insert(acl.name.clone());
+        let here = valid::bits(acl.test.expr.fetch);
+        let (some, all) = self.names.entry(acl.name.clone()).or_insert((0, u32::MAX));
+        *some |= here;
+        *all &= here;
         self.list.push(acl);
     }
 }
@@ -600,7 +622,8 @@ fn named(name: &Word, acls: &[Arc<Acl>], place: &Place) -> Result<Arc<Acl>, Diag
     })
 }
 
-fn acl(line: &mut Line<'_>) -> Parsed {
+/// Reads an `acl` line into the section being read.
+pub fn acl(line: &mut Line<'_>) -> Parsed {
     let Some(word) = line.word() else {
         return Err(line.alert("character '' is not permitted in acl name ''."));
     };

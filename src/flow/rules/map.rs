@@ -64,7 +64,7 @@ impl Action for ChangeFile {
 fn change(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
     let count = if line.row.name == "set-map(*)" { 2 } else { 1 };
     let mut words = Vec::new();
-    while words.len() < count && !line.at_condition() {
+    for _ in 0..count {
         words.extend(line.words.word().map(|word| word.bytes().to_vec()));
     }
     if words.len() < count {

@@ -5,6 +5,7 @@ pub mod address;
 pub mod auth;
 pub mod capture;
 pub mod condition;
+pub mod conflicts;
 pub mod deny;
 pub mod first;
 pub mod header;
@@ -458,7 +459,9 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
     let start = line.words.next;
     let text = line.word().map(|word| word.str().into_owned()).unwrap_or_default();
     let (name, bracket) = split_bracket(&text);
-    let Some(row) = catalog::action(*set, &name) else {
+    // Brackets may be left out: then they count as empty.
+    let named = || catalog::action(*set, &name);
+    let Some(row) = named().or_else(|| catalog::action(*set, &format!("{name}(*)"))) else {
         return Err(wording::unknown_action(line, *set, &text));
     };
     let used = format!("{directive} {}", row.name);
@@ -481,6 +484,9 @@ pub fn rule_line(line: &mut Line<'_>) -> Parsed {
     }
     let while_parsing = wording::in_condition(line, *set, &action_name);
     let condition = condition::parse_named(line, &while_parsing)?;
+    let places = conflicts::places_of(*set, line.proxy().kind);
+    let tcp = directive.starts_with("tcp-").then_some(directive);
+    conflicts::warn(line, condition.as_ref(), &places, tcp);
     let words = line.words.all.get(start..).unwrap_or_default().to_vec();
     let rule = RuleSpec { words, place: line.place.clone(), action, condition };
     let bits = set.0;

@@ -34,15 +34,6 @@ fn not_built() -> Read {
     Ok(Box::new(NotBuilt))
 }
 
-/// The words up to a condition, as many as there are.
-fn arguments<'a>(line: &mut ActionLine<'a, '_>) -> Vec<&'a crate::config::words::Word> {
-    let mut found = Vec::new();
-    while !line.at_condition() {
-        found.extend(line.word());
-    }
-    found
-}
-
 /// A sample expression.
 pub fn expression(line: &mut ActionLine<'_, '_>) -> Result<Expr, Diagnostic> {
     let word = match line.at_condition() {
@@ -53,12 +44,20 @@ pub fn expression(line: &mut ActionLine<'_, '_>) -> Result<Expr, Diagnostic> {
     Expr::parse(&word.str()).map_err(|e| refuse(line, e))
 }
 
-fn exactly(line: &mut ActionLine<'_, '_>, count: usize, message: &str) -> Read {
-    let found = arguments(line).len();
-    if found < count {
-        return Err(refuse(line, message));
+/// `send-spoe-group`: an engine and a group, which are looked up when everything is read.
+fn spoe_group(line: &mut ActionLine<'_, '_>) -> Read {
+    let named = line.word().is_some() && line.word().is_some();
+    if !named || !line.at_condition() {
+        return Err(refuse(line, "expects 2 arguments: <engine-id> <group-id>"));
     }
     not_built()
+}
+
+fn nice(line: &mut ActionLine<'_, '_>) -> Read {
+    match line.word() {
+        Some(_) => not_built(),
+        None => Err(refuse(line, "expects exactly 1 argument (integer value)")),
+    }
 }
 
 /// `set-tos`, `set-mark`: a number, also in hexadecimal.
@@ -179,7 +178,7 @@ pub const PART: Part = Part {
             args: "<engine> <group>",
             doc: "Sends the messages of a group to the agents.",
             examples: &["send-spoe-group engine group"],
-            parse: |line| exactly(line, 2, "expects 2 arguments: <engine-id> <group-id>"),
+            parse: spoe_group,
             ..ROW
         },
         ActionRow {
@@ -198,7 +197,7 @@ pub const PART: Part = Part {
             doc: "Sets how urgent the stream's task is.",
             examples: &["set-nice 100"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
-            parse: |line| exactly(line, 1, "expects exactly 1 argument (integer value)"),
+            parse: nice,
             ..ROW
         },
         ActionRow {

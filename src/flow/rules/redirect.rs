@@ -11,7 +11,8 @@ use crate::flow::http::message::Version;
 use crate::flow::log::format::LogFormat;
 use crate::flow::phase::Phase;
 use crate::flow::response::error_page;
-use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, RuleSpec, Verdict, condition};
+use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, RuleSpec, Verdict};
+use crate::flow::rules::{condition, conflicts};
 use crate::flow::session::Stream;
 
 /// What the new place is made of.
@@ -186,6 +187,8 @@ fn directive(line: &mut Line<'_>) -> Parsed {
         e.text = e.text.replace("error in condition : ", "error in condition: ");
         e
     })?;
+    let places = conflicts::places_of(RuleSets::HTTP_REQUEST, line.proxy().kind);
+    conflicts::warn(line, condition.as_ref(), &places, None);
     let words = line.words.all.get(start..).unwrap_or_default().to_vec();
     let place = line.place.clone();
     let action: Arc<dyn ActionSpec> = Arc::new(written.with(text));

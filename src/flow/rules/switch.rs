@@ -10,8 +10,10 @@ use crate::config::section::Sections;
 use crate::flow::log::format::{LogContext, LogFormat};
 use crate::flow::phase::Phase;
 use crate::flow::rules::condition::{self, Condition, ConditionSpec};
+use crate::flow::rules::conflicts;
 use crate::flow::server::persist;
 use crate::flow::session::Stream;
+use crate::sample::valid;
 
 /// A backend's name and where it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -99,6 +101,7 @@ fn use_backend(line: &mut Line<'_>) -> Parsed {
         )));
     }
     let condition = condition::parse_named(line, "error detected while parsing switching rule")?;
+    conflicts::warn(line, condition.as_ref(), &[valid::Place::Switch], None);
     line.proxy().rules.switching.rules.push((BackendName { name, place, format }, condition));
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use crate::catalog::{ActionRow, Part, Status};
+use crate::config::args::parse_lenient;
 use crate::config::compile::Compiler;
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::flow::phase::Phase;
@@ -269,10 +270,14 @@ impl ChangeTracked {
 /// The number of the counter, in the brackets after the action's name; 0 when there are none.
 fn counter(line: &ActionLine<'_, '_>) -> Result<usize, Diagnostic> {
     let Some(text) = &line.bracket else { return Ok(0) };
-    match text.parse::<usize>() {
-        Ok(counter) if counter < COUNTERS => Ok(counter),
-        Ok(_) => Err(refused(line, "invalid stick table track ID. The max allowed ID is 2")),
-        Err(_) => {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let number = digits.bytes().all(|b| b.is_ascii_digit());
+    match parse_lenient(text.as_bytes()) as i32 {
+        // There is no such counter, but 2.3 lets it pass.
+        ..0 if number => Ok(usize::MAX),
+        counter if number && (counter as usize) < COUNTERS => Ok(counter as usize),
+        _ if number => Err(refused(line, "invalid stick table track ID. The max allowed ID is 2")),
+        _ => {
             let name = written(line);
             let text = format!("invalid stick table track ID. Expects {name}(<Track ID>)");
             Err(refused(line, &text))
@@ -292,11 +297,10 @@ fn increase(
 fn set_tag(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
     let counter = counter(line)?;
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-    let number = word.parse::<u32>();
-    let change = match number {
-        Ok(number) => Change::Tag(i64::from(number)),
-        Err(_) if word.is_empty() => Change::Tag(0),
-        Err(_) => Change::TagFrom(Box::new(Expr::parse(&word).map_err(|e| refused(line, &e))?)),
+    let digits = word.strip_prefix(['-', '+']).unwrap_or(&word);
+    let change = match digits.bytes().all(|b| b.is_ascii_digit()) {
+        true => Change::Tag(parse_lenient(word.as_bytes())),
+        false => Change::TagFrom(Box::new(Expr::parse(&word).map_err(|e| refused(line, &e))?)),
     };
     Ok(Box::new(ChangeTracked { counter, change }))
 }

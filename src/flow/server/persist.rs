@@ -10,11 +10,12 @@ use crate::flow::http::message::Message;
 use crate::flow::log::format::{LogContext, LogFormat, Purpose};
 use crate::flow::phase::Phase;
 use crate::flow::rules::condition::{self, Acl, Condition, ConditionSpec};
-use crate::flow::rules::{RuleOwner, RuleSets};
+use crate::flow::rules::{RuleOwner, RuleSets, conflicts};
 use crate::flow::server::cookie::{self, Cookie, CookieCapture, CookieSpec, Own};
 use crate::flow::server::cookie::{RequestCookie, ResponseCookie};
 use crate::flow::server::stick::{self, StickRule, StickRuleSpec};
 use crate::flow::session::Stream;
+use crate::sample::valid;
 use crate::state::world::{Backend, Proxy};
 
 /// What a backend's lines say about persistence.
@@ -338,6 +339,7 @@ fn persist_rule(line: &mut Line<'_>) -> Parsed {
     }
     let while_parsing = format!("error detected while parsing a '{name}' rule");
     let condition = condition::parse_named(line, &while_parsing)?;
+    conflicts::warn(line, condition.as_ref(), &[valid::Place::BackendContent], None);
     line.proxy().persistence.rules.push((name == "force-persist", condition));
     Ok(())
 }
@@ -351,6 +353,7 @@ fn use_server_line(line: &mut Line<'_>) -> Parsed {
         );
     }
     let condition = condition::parse_named(line, "error detected while parsing switching rule")?;
+    conflicts::warn(line, condition.as_ref(), &[valid::Place::UseServer], None);
     let format = name_format(line, &name, |place, name, e| {
         format!("Parsing [{place}]; use-server rule failed to parse log-format '{name}' : {e}.")
     })?;

@@ -12,6 +12,7 @@ use crate::config::section::Sections;
 use crate::config::spec::ProxySpec;
 use crate::flow::phase::Phase;
 use crate::flow::rules::condition::{self, Acl, Condition, ConditionSpec};
+use crate::flow::rules::conflicts;
 use crate::flow::server::persist;
 use crate::flow::session::Stream;
 use crate::sample::expr::Expr;
@@ -271,6 +272,8 @@ fn stick(line: &mut Line<'_>) -> Parsed {
         )?,
         Some(word) => return Err(line.alert(format!("'stick': unknown keyword '{word}'."))),
     };
+    let asked = if response { valid::Place::StoreResponse } else { valid::Place::UseServer };
+    conflicts::warn(line, condition.as_ref(), &[asked], None);
     let (matches, stores) = match name {
         "stick on" => (true, true),
         "stick match" => (true, false),
