@@ -62,6 +62,8 @@ pub struct Compiler<'a> {
     pub sinks: Vec<Arc<Sink>>,
     /// Stick tables by name.
     pub tables: HashMap<String, Arc<StickTable>>,
+    /// This host's name.
+    pub hostname: String,
     names: HashMap<&'a str, Vec<usize>>,
     /// Backends by name, for names that are made at run time.
     backends: Option<Arc<HashMap<Box<[u8]>, usize>>>,
@@ -82,8 +84,19 @@ pub fn compile(
     let tables = HashMap::new();
     let backends = None;
     let sinks = ring::compile(spec, previous.map_or(&[], |world| &world.sinks));
-    let mut compiler =
-        Compiler { spec, outside, previous, diagnostics, purpose, sinks, tables, names, backends };
+    let hostname = outside.hostname();
+    let mut compiler = Compiler {
+        spec,
+        outside,
+        previous,
+        diagnostics,
+        purpose,
+        sinks,
+        tables,
+        hostname,
+        names,
+        backends,
+    };
     compiler.compile_tables();
     let ids = compiler.proxy_ids();
     let mut proxies: Vec<Proxy> = spec
@@ -95,9 +108,8 @@ pub fn compile(
     let cli = spec.global.cli.compile(&mut compiler);
     let maxconn = spec.global.compile(purpose.cpus, String::new()).maxconn;
     feed_backends(&mut proxies, maxconn);
-    let hostname = compiler.outside.hostname();
     let log = spec.global.log.compile(&mut compiler);
-    let (tables, sinks) = (compiler.tables, compiler.sinks);
+    let Compiler { tables, sinks, hostname, .. } = compiler;
     if diagnostics.refused() {
         return None;
     }

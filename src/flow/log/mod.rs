@@ -294,13 +294,12 @@ fn base(targets: &[TargetSpec], tag: Option<&[u8]>, compiler: &mut Compiler<'_>)
     let spec = compiler.spec;
     let global = &spec.global.log;
     let tag = tag.or(global.tag.as_deref()).unwrap_or(b"haproxy");
-    let host = compiler.outside.hostname();
     let targets = targets.iter().filter_map(|target| open(target, compiler)).collect();
     Log {
         targets,
         tag: tag.into(),
-        sent_host: global.host.as_deref().unwrap_or(&host).as_bytes().into(),
-        host: host.into_bytes().into(),
+        sent_host: global.host.as_deref().unwrap_or(&compiler.hostname).as_bytes().into(),
+        host: compiler.hostname.as_bytes().into(),
         uri_length: global.uri_length.unwrap_or(1023),
         ..Log::default()
     }
