@@ -382,6 +382,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::response::error_page::PART,
     &crate::flow::response::errors::PART,
     &crate::flow::response::monitor::PART,
+    &crate::flow::response::cache::PART,
     &crate::flow::response::compression::PART,
     &crate::flow::log::PART,
     &crate::flow::log::ring::PART,
@@ -439,6 +440,7 @@ pub static PARTS: &[&Part] = &[
     &crate::control::cli::frontend::PART,
     &crate::control::cli::servers::PART,
     &crate::control::cli::map::PART,
+    &crate::control::cli::cache::PART,
     &crate::control::cli::planned::PART,
     &crate::control::stats::PART,
 ];

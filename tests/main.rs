@@ -11,6 +11,7 @@ mod auth;
 mod bad_messages;
 mod balance;
 mod bytes;
+mod cache;
 mod catalog_rows;
 mod check_rules;
 mod checks;

@@ -15,6 +15,7 @@ use crate::control::cli::spec::CliSpec;
 use crate::flow::http::options::HttpOptions;
 use crate::flow::listener::bind::Listener;
 use crate::flow::log::ring::{self, Sink};
+use crate::flow::response::cache;
 use crate::flow::rules::first::FirstOf;
 use crate::flow::rules::switch::Switch;
 use crate::flow::rules::userlist::Userlist;
@@ -26,6 +27,7 @@ use crate::flow::session::request_body;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::sample::fetch::body;
 use crate::state::bad_message::LastBad;
+use crate::state::cache::Cache;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
@@ -64,6 +66,8 @@ pub struct Compiler<'a> {
     pub tables: HashMap<String, Arc<StickTable>>,
     /// This host's name.
     pub hostname: String,
+    /// Caches, in the order of the configuration.
+    pub caches: Vec<Arc<Cache>>,
     names: HashMap<&'a str, Vec<usize>>,
     /// Backends by name, for names that are made at run time.
     backends: Option<Arc<HashMap<Box<[u8]>, usize>>>,
@@ -85,6 +89,7 @@ pub fn compile(
     let backends = None;
     let sinks = ring::compile(spec, previous.map_or(&[], |world| &world.sinks));
     let hostname = outside.hostname();
+    let caches = cache::compile_all(spec, previous);
     let mut compiler = Compiler {
         spec,
         outside,
@@ -94,6 +99,7 @@ pub fn compile(
         sinks,
         tables,
         hostname,
+        caches,
         names,
         backends,
     };
@@ -109,7 +115,7 @@ pub fn compile(
     let maxconn = spec.global.compile(purpose.cpus, String::new()).maxconn;
     feed_backends(&mut proxies, maxconn);
     let log = spec.global.log.compile(&mut compiler);
-    let Compiler { tables, sinks, hostname, .. } = compiler;
+    let Compiler { tables, sinks, caches, hostname, .. } = compiler;
     if diagnostics.refused() {
         return None;
     }
@@ -129,6 +135,7 @@ pub fn compile(
         proxies,
         sinks,
         tables,
+        caches,
         references,
         cli,
         notices,

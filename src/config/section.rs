@@ -309,7 +309,10 @@ impl<'a> Reader<'a> {
             return words.end(name);
         }
         let named = opening.named(section, &mut words);
-        if !matches!(section, Sections::HTTP_ERRORS | Sections::RING | Sections::USERLIST) {
+        if !matches!(
+            section,
+            Sections::CACHE | Sections::HTTP_ERRORS | Sections::RING | Sections::USERLIST
+        ) {
             self.spec.note_planned(name, place);
         }
         named

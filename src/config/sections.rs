@@ -4,9 +4,7 @@
 
 use crate::catalog::{self, Keyword, Part, Status};
 use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
-use crate::config::args::{
-    Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_size, parse_time,
-};
+use crate::config::args::{Line, NumberError, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::section::Sections;
 use crate::flow::rules::condition;
 use crate::sample::pattern::compile_regex;
@@ -238,25 +236,6 @@ fn identity(line: &mut Line<'_>) -> Parsed {
     Err(line.alert(format!("cannot find {kind} id for '{name}' (0:Success)")))
 }
 
-fn megabytes(line: &mut Line<'_>) -> Parsed {
-    let word = line.word().map(|w| w.str()).unwrap_or_default();
-    line.end()?;
-    match parse_lenient(word.as_bytes()) {
-        0..=4095 if word.bytes().all(|b| b.is_ascii_digit()) && !word.is_empty() => Ok(()),
-        _ => Err(line.alert(format!("'total-max-size' : invalid value '{word}'"))),
-    }
-}
-
-fn object_size(line: &mut Line<'_>) -> Parsed {
-    let word = line.word().map(|w| w.str()).unwrap_or_default();
-    line.end()?;
-    if word.is_empty() || !word.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(line.alert(format!("'max-object-size' : invalid value '{word}'")));
-    }
-    let _ = parse_size(word.as_bytes());
-    Ok(())
-}
-
 /// One argument, named in the message.
 fn one(line: &mut Line<'_>, expects: &str) -> Parsed {
     let keyword = line.keyword.name;
@@ -324,7 +303,6 @@ const RING: Keyword = Keyword { sections: Sections::RING, ..Keyword::NEW };
 const LOG_FORWARD: Keyword =
     Keyword { sections: Sections::LOG_FORWARD, parse: any, ..Keyword::NEW };
 const RESOLVERS: Keyword = Keyword { sections: Sections::RESOLVERS, parse: any, ..Keyword::NEW };
-const CACHE: Keyword = Keyword { sections: Sections::CACHE, ..Keyword::NEW };
 const FCGI: Keyword = Keyword { sections: Sections::FCGI_APP, ..Keyword::NEW };
 
 /// The rows of this family.
@@ -594,32 +572,6 @@ pub const PART: Part = Part {
             examples: &["timeout retry 1s"],
             parse: timeout,
             ..RESOLVERS
-        },
-        Keyword {
-            name: "max-age",
-            args: "<seconds>",
-            default: "60",
-            doc: "For how many seconds an object is kept at most; less when its response says so.",
-            examples: &["max-age 60"],
-            parse: any,
-            ..CACHE
-        },
-        Keyword {
-            name: "max-object-size",
-            args: "<bytes>",
-            default: "a 256th of total-max-size",
-            doc: "The largest object that is kept, in bytes; at most half the cache.",
-            examples: &["max-object-size 100000"],
-            parse: object_size,
-            ..CACHE
-        },
-        Keyword {
-            name: "total-max-size",
-            args: "<megabytes>",
-            doc: "The size of the cache in memory, in megabytes, up to 4095.",
-            examples: &["total-max-size 4"],
-            parse: megabytes,
-            ..CACHE
         },
         Keyword {
             name: "docroot",

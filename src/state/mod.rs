@@ -1,6 +1,7 @@
 //! What outlives a request, and a reload.
 
 pub mod bad_message;
+pub mod cache;
 pub mod clock;
 pub mod counters;
 pub mod map_file;

@@ -33,6 +33,7 @@ use crate::flow::session::filter::ProxyFilters;
 use crate::flow::session::timeouts::Timeouts;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::state::bad_message::LastBad;
+use crate::state::cache::Cache;
 use crate::state::counters::Counters;
 use crate::state::map_file::References;
 use crate::state::server_status::ServerStatus;
@@ -59,6 +60,8 @@ pub struct World {
     pub sinks: Vec<Arc<Sink>>,
     /// Stick tables by name.
     pub tables: HashMap<String, Arc<StickTable>>,
+    /// Caches, in the order of the configuration.
+    pub caches: Vec<Arc<Cache>>,
     /// What ACLs and maps look at.
     pub references: Arc<References>,
     /// The environment as `setenv` and its kin have left it.

@@ -7,6 +7,8 @@ use crate::config::proxy::Mode;
 use crate::config::section::Sections;
 use crate::config::spec::NamedSection;
 use crate::config::words::Word;
+use crate::flow::response::cache;
+use crate::state::cache::BLOCK;
 
 impl<'a> Judge<'a> {
     /// Users name groups and groups name users; the first mistake ends it, as in HAProxy.
@@ -149,17 +151,12 @@ impl<'a> Judge<'a> {
 
     fn cache(&mut self, section: &NamedSection) {
         let name = &section.name;
-        let value = |keyword: &str| {
-            let mut lines = section.lines.iter().rev();
-            let (_, words) = lines.find(|(_, words)| is(words, 0, keyword))?;
-            words.get(1).map(|w| super::number(&w.str()))
-        };
-        let megabytes = value("total-max-size").unwrap_or(0);
-        if megabytes == 0 {
+        let settings = cache::settings(section);
+        if settings.blocks == 0 {
             return self.alert(&section.place, format!("Size not specified for cache '{name}'"));
         }
-        let half = megabytes * 1024 * 1024 / 2;
-        if value("max-object-size").is_some_and(|size| size > half) {
+        let half = settings.blocks * BLOCK / 2;
+        if settings.max_object > half {
             self.alert(
                 &section.place,
                 format!(

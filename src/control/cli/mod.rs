@@ -3,6 +3,7 @@
 //! `stats socket` directives.
 
 pub mod basics;
+pub mod cache;
 pub mod clear;
 pub mod dynamic_cookie;
 pub mod errors;

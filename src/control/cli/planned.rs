@@ -71,7 +71,6 @@ pub const PART: Part = Part {
                 "set ssl tls-key /etc/haproxy/keys dGhpcyBpcyBub3QgYSByZWFsIGtleSBhdCBhbGwhISEhISEhIQ==",
             ],
         ),
-        planned("show cache", "", "Lists the caches and what they hold.", &["show cache"]),
         planned(
             "show peers",
             "[<peers section>]",

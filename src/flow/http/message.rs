@@ -97,6 +97,38 @@ impl Message {
         self.framing = 0;
     }
 
+    /// Becomes the same as another message, in its own memory.
+    pub fn copy(&mut self, other: &Message) {
+        self.text.clear();
+        self.text.extend_from_slice(&other.text);
+        self.fields.clear();
+        self.fields.extend_from_slice(&other.fields);
+        (self.method, self.target) = (other.method, other.target);
+        (self.version, self.status, self.framing) = (other.version, other.status, other.framing);
+    }
+
+    /// The same in no more memory than it needs: without what was removed or replaced.
+    pub fn compacted(&self) -> Message {
+        let mut copy = Message {
+            text: Vec::with_capacity(self.text_len()),
+            fields: Vec::with_capacity(self.fields.len()),
+            version: self.version,
+            status: self.status,
+            ..Message::default()
+        };
+        copy.method = copy.keep(self.method());
+        copy.target = copy.keep(self.target());
+        for (name, value) in self.fields() {
+            copy.add(name, value);
+        }
+        copy
+    }
+
+    /// Bytes of memory that it keeps beside itself.
+    pub fn memory(&self) -> usize {
+        self.text.capacity() + self.fields.capacity() * size_of::<Field>()
+    }
+
     /// Whether nothing has been filled in.
     pub fn is_empty(&self) -> bool {
         self.text.is_empty()

@@ -1,6 +1,7 @@
 //! HTTP: the message model and the engines that read and write it.
 
 pub mod cookie;
+pub mod date;
 pub mod forwarded;
 pub mod h1;
 pub mod message;

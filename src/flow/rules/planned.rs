@@ -79,16 +79,6 @@ fn number(line: &mut ActionLine<'_, '_>) -> Read {
     not_built()
 }
 
-fn cache(line: &mut ActionLine<'_, '_>) -> Read {
-    match (!line.at_condition()).then(|| line.word()).flatten() {
-        Some(name) => {
-            line.caches.push(name.str().into_owned());
-            not_built()
-        }
-        None => Err(refuse(line, "expects a cache name")),
-    }
-}
-
 fn on_off(line: &mut ActionLine<'_, '_>) -> Read {
     let word = line.word().map(|w| w.str()).unwrap_or_default();
     match &*word {
@@ -146,23 +136,6 @@ const ROW: ActionRow = ActionRow {
 /// The rows of this family.
 pub const PART: Part = Part {
     actions: &[
-        ActionRow {
-            name: "cache-store",
-            rule_sets: RuleSets::HTTP_RESPONSE,
-            args: "<name>",
-            doc: "Stores the response in a cache.",
-            examples: &["cache-store c"],
-            parse: cache,
-            ..ROW
-        },
-        ActionRow {
-            name: "cache-use",
-            args: "<name>",
-            doc: "Answers from a cache.",
-            examples: &["cache-use c"],
-            parse: cache,
-            ..ROW
-        },
         ActionRow {
             name: "do-resolve(*)",
             rule_sets: CONTENT,

@@ -276,7 +276,8 @@ pub fn answer(stream: &mut Stream<'_>) -> ResponseFate {
     let mut found = stream.persisted.take().unwrap_or_default();
     let sets = (own.is_some() || capture.is_some() || check)
         && cookie::read_response(&mut stream.response, own, capture, &mut found);
-    let mut cacheable = Cacheable::of(&stream.request, &stream.response);
+    let storable = Cacheable::is_safe(stream.request.method());
+    let mut cacheable = Cacheable::of(stream.response.status, &stream.response, storable);
     if let Some(own) = own.filter(|_| stream.server.is_some())
         && cookie::insert(&stream.request, &mut stream.response, own, &mut found)
         && own.cookie.spec().no_cache
@@ -294,25 +295,33 @@ pub fn answer(stream: &mut Stream<'_>) -> ResponseFate {
 
 /// Whether caches on the way would keep a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Cacheable {
+pub struct Cacheable {
     at_all: bool,
     with_cookie: bool,
 }
 
 impl Cacheable {
-    fn of(request: &Message, response: &Message) -> Cacheable {
+    /// Whether responses to this method may be kept.
+    pub fn is_safe(method: &[u8]) -> bool {
+        matches!(method, b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE")
+    }
+
+    /// Whether a response may be kept with the cookie it may set.
+    pub fn whole(self) -> bool {
+        self.at_all && self.with_cookie
+    }
+
+    /// What a response with this status says of itself; `storable`: its request allows it.
+    pub fn of(status: u16, response: &Message, storable: bool) -> Cacheable {
         const YES: Cacheable = Cacheable { at_all: true, with_cookie: true };
         const NO: Cacheable = Cacheable { at_all: false, with_cookie: false };
-        let safe = matches!(request.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"TRACE");
-        let kept = matches!(
-            response.status,
-            200 | 203 | 204 | 206 | 300 | 301 | 404 | 405 | 410 | 414 | 501
-        );
+        let kept =
+            matches!(status, 200 | 203 | 204 | 206 | 300 | 301 | 404 | 405 | 410 | 414 | 501);
         let pragma = response.get(b"pragma").is_some_and(|v| v.eq_ignore_ascii_case(b"no-cache"));
         if pragma {
             return NO;
         }
-        let mut verdict = if safe && kept { YES } else { NO };
+        let mut verdict = if storable && kept { YES } else { NO };
         for value in response.elements(b"cache-control") {
             let value = value.to_ascii_lowercase();
             match value.as_slice() {

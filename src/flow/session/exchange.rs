@@ -13,12 +13,14 @@ use crate::flow::http::options::KeepAlive;
 use crate::flow::log::LogLevel;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
+use crate::flow::response::cache;
 use crate::flow::rules::{self, Verdict, capture, switch, track};
 use crate::flow::server::{persist, stick};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{
-    Client, Session, Stream, bad_message, collect, filter, forward, inspect, reply, request_body,
+    Client, Session, Stream, bad_message, collect, filter, forward, hit, inspect, reply,
+    request_body,
 };
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Follows;
@@ -403,6 +405,12 @@ async fn request_rules(
             return answer(stream, client).await.map(Some);
         }
         verdict => return Err(refused(stream, client, verdict, proxy.timeouts.tarpit).await),
+    }
+    if stream.cached.is_some() && cache::hit(stream).is_some() {
+        if proxy.index == stream.frontend {
+            stream.session.frontend_state().counters.intercepted.inc();
+        }
+        return Box::pin(hit::serve(stream, client)).await.map(Some);
     }
     let Some(page) = proxy.stats.as_ref().filter(|page| page.wants(stream)) else {
         return match rules::run(&proxy.rules.redirects, stream, Phase::Request) {

@@ -113,6 +113,9 @@ pub trait Filter: Debug {
     /// A trailer behind the body, without its line end.
     fn trailer(&mut self, _stream: &Stream<'_>, _line: &[u8]) {}
 
+    /// The message is complete, trailers and all. One that breaks off does not get here.
+    fn complete(&mut self) {}
+
     /// The algorithm with which it compresses the response, as the configuration names it.
     fn algorithm(&self) -> Option<&'static str> {
         None
@@ -148,6 +151,11 @@ impl Filters {
     fn pass<'a>(&'a mut self, stream: &Stream<'_>, data: &'a [u8], then: Then) -> &'a [u8] {
         let looking = self.list.iter_mut().filter(|attached| attached.looks);
         looking.fold(data, |data, attached| attached.filter.data(stream, data, then))
+    }
+
+    fn complete(&mut self) {
+        let looking = self.list.iter_mut().filter(|attached| attached.looks);
+        looking.for_each(|attached| attached.filter.complete());
     }
 
     fn trailer(&mut self, stream: &Stream<'_>, line: &[u8]) {
@@ -279,6 +287,7 @@ impl Relay<'_, '_> {
             }
             if !self.receive(stream, server, &mut passage).await? {
                 passage.end(stream);
+                passage.filters.complete();
                 break;
             }
         }
@@ -361,6 +370,7 @@ impl Passage {
                 Step::Done => {
                     self.end(stream);
                     self.reframe.end(&mut self.out);
+                    self.filters.complete();
                     return Ok(());
                 }
                 Step::Skip(count) => count,

@@ -6,6 +6,7 @@ pub mod exchange;
 pub mod filter;
 pub mod forward;
 pub mod handshake;
+pub mod hit;
 pub mod http;
 pub mod inspect;
 pub mod outcome;
@@ -38,6 +39,7 @@ use crate::flow::listener::bind::Listener;
 use crate::flow::listener::proxy_protocol::Proxied;
 use crate::flow::log::LogLevel;
 use crate::flow::phase::Phase;
+use crate::flow::response::cache::Cached;
 use crate::flow::rules::capture::Values;
 use crate::flow::rules::priority::Priority;
 use crate::flow::rules::track::Trackers;
@@ -542,6 +544,8 @@ pub struct Stream<'s> {
     pub priority: Priority,
     /// The filters of its proxies, `None` where there are none.
     pub filters: Option<Box<Filters>>,
+    /// What caches have to do with it, `None` where no rule has asked.
+    pub cached: Option<Box<Cached>>,
     /// Whether the log line was written already (`option logasap`).
     pub logged: Cell<bool>,
 }
@@ -601,6 +605,7 @@ impl<'s> Stream<'s> {
             persisted: None,
             priority: Priority::default(),
             filters: None,
+            cached: None,
             logged: Cell::new(false),
         }
     }

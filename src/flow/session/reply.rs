@@ -78,7 +78,7 @@ pub fn bytes(stream: &mut Stream<'_>, keep_alive: bool) -> Vec<u8> {
     if stream.response.has_element(b"transfer-encoding", b"chunked") {
         // The whole body is at hand: one chunk, then the last one.
         if !stream.reply_body.is_empty() {
-            out.extend_from_slice(format!("{:x}\r\n", stream.reply_body.len()).as_bytes());
+            out.extend_from_slice(format!("{:X}\r\n", stream.reply_body.len()).as_bytes());
             out.extend_from_slice(&stream.reply_body);
             out.extend_from_slice(b"\r\n");
         }

@@ -423,7 +423,7 @@ fn count_response(stream: &Stream<'_>) {
 }
 
 /// `option checkcache`: the response would be cached with its cookie.
-fn blocked_cookie(stream: &Stream<'_>) -> Ending {
+pub(super) fn blocked_cookie(stream: &Stream<'_>) -> Ending {
     let name = |p: Option<&Proxy>| p.map_or(String::new(), |p| p.name.clone());
     let server = stream.server().map_or("<dispatch>", |s| &s.name);
     let text = format!(
@@ -443,7 +443,7 @@ fn blocked_cookie(stream: &Stream<'_>) -> Ending {
 const ALERT: u8 = 1;
 
 /// `http-response` rules, of the backend and then the frontend.
-fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
+pub(super) fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
     let world = stream.world.clone();
     let frontend = Some(stream.frontend).filter(|f| Some(*f) != stream.backend);
     for index in stream.backend.into_iter().chain(frontend) {

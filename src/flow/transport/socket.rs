@@ -3,12 +3,12 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::{Context, Poll, ready};
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, sendmsg, shutdown};
 use tokio::task::coop;
 
 use crate::flow::transport::buffer::Buffer;
@@ -46,6 +46,15 @@ pub enum Follows {
     Unknown,
     /// `shutdown`, at once: the end travels in the last packet instead of one of its own.
     End,
+}
+
+impl Follows {
+    fn flags(self) -> MsgFlags {
+        match self {
+            Follows::Unknown => MsgFlags::MSG_NOSIGNAL,
+            Follows::End => MsgFlags::MSG_NOSIGNAL | MORE,
+        }
+    }
 }
 
 impl Socket {
@@ -234,16 +243,38 @@ impl Writer<'_> {
         Ok(())
     }
 
+    /// Writes all of these, one after the other, in as few calls as it takes: none of them is copied.
+    pub async fn write_parts(&mut self, parts: [&[u8]; 3], follows: Follows) -> io::Result<()> {
+        let mut parts = parts.map(IoSlice::new);
+        let mut rest = &mut parts[..];
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            let count = poll_fn(|cx| self.poll_send_parts(cx, rest, follows)).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            IoSlice::advance_slices(&mut rest, count);
+        }
+        Ok(())
+    }
+
+    fn poll_send_parts(
+        &mut self,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+        follows: Follows,
+    ) -> Poll<io::Result<usize>> {
+        let flags = follows.flags();
+        self.0.poll_call(Interest::Write, cx, |fd| sendmsg::<()>(fd, parts, &[], flags, None))
+    }
+
     fn poll_send(
         &mut self,
         cx: &mut Context<'_>,
         bytes: &[u8],
         follows: Follows,
     ) -> Poll<io::Result<usize>> {
-        let flags = match follows {
-            Follows::Unknown => MsgFlags::MSG_NOSIGNAL,
-            Follows::End => MsgFlags::MSG_NOSIGNAL | MORE,
-        };
+        let flags = follows.flags();
         self.0.poll_call(Interest::Write, cx, |fd| send(fd, bytes, flags))
     }
 

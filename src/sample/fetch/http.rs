@@ -126,22 +126,6 @@ pub const PART: Part = Part {
             ..Fetch::NEW
         },
         Fetch {
-            name: "res.cache_hit",
-            gives: Type::Bool,
-            valid: valid::SERVER,
-            doc: "Whether the response came from a cache.",
-            examples: &["res.cache_hit"],
-            ..Fetch::NEW
-        },
-        Fetch {
-            name: "res.cache_name",
-            gives: Type::Str,
-            valid: valid::SERVER,
-            doc: "The name of the cache the response came from.",
-            examples: &["res.cache_name"],
-            ..Fetch::NEW
-        },
-        Fetch {
             name: "res.comp",
             gives: Type::Bool,
             valid: valid::RESPONSE_KEPT,

@@ -61,9 +61,9 @@ pub fn field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Appends the line that opens a chunk of `length` bytes.
+/// Appends the line that opens a chunk of `length` bytes, in capitals as HAProxy does.
 pub fn chunk_size(length: usize, out: &mut Vec<u8>) {
     use std::io::Write;
     // Writing to a Vec cannot fail.
-    let _ = write!(out, "{length:x}\r\n");
+    let _ = write!(out, "{length:X}\r\n");
 }
