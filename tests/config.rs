@@ -23,7 +23,7 @@ fn fixtures(kind: &str) -> Vec<PathBuf> {
 /// The first alert's first line, with the file's bare name in it.
 fn first_alert(file: &Path) -> Option<String> {
     let mut outside = RealOutside::new(Sockets::default());
-    let purpose = Purpose { bind: false, cpus: 2 };
+    let purpose = Purpose { bind: false, cpus: 2, tolerates_names: false };
     let loaded = load(&[file.to_owned()], &mut outside, None, purpose);
     let alert = loaded.diagnostics.list.into_iter().find(|d| d.refuses)?;
     let folder = format!("{}/", file.parent()?.display());

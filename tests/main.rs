@@ -34,6 +34,7 @@ mod proxy_options;
 mod proxy_protocol;
 mod reload;
 mod request_body;
+mod resolvers;
 mod retries;
 mod rows;
 mod rules;

@@ -193,7 +193,7 @@ impl Dialogue<'_> {
                 socket.set_nonblocking(true)?;
                 Box::new(UnixStream::from_std(socket)?)
             }
-            ServerAddress::Inet(_) | ServerAddress::None => {
+            ServerAddress::Inet(_) | ServerAddress::Named(_) | ServerAddress::None => {
                 return Err(io::ErrorKind::AddrNotAvailable.into());
             }
         })

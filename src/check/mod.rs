@@ -110,7 +110,8 @@ impl CheckSpec {
 fn has_port(server: &ServerSpec) -> bool {
     let own = match &server.address {
         AddressSpec::Inet { ports: PortsSpec::Range(port, _), .. } => *port > 0,
-        AddressSpec::Inet { .. } => false,
+        // A service's record has a port.
+        AddressSpec::Inet { .. } => server.service().is_some(),
         _ => true,
     };
     own || server.check.port.is_some() || server.check.addr.is_some_and(|a| a.port() > 0)

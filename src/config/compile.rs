@@ -22,6 +22,7 @@ use crate::flow::rules::userlist::Userlist;
 use crate::flow::rules::{self, Rule, RuleSets, Rules, condition, switch};
 use crate::flow::server::options::ServerOptionsSpec;
 use crate::flow::server::pool::ServerPool;
+use crate::flow::server::resolution::Beginning;
 use crate::flow::server::stick;
 use crate::flow::session::request_body;
 use crate::flow::transport::tuning::SocketTuning;
@@ -30,6 +31,7 @@ use crate::state::bad_message::LastBad;
 use crate::state::cache::Cache;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
+use crate::state::resolver::{self, Resolvers};
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::{Data, StickTable};
 use crate::state::world::{
@@ -46,6 +48,8 @@ pub struct Purpose {
     pub bind: bool,
     /// CPUs this process may use.
     pub cpus: usize,
+    /// Whether servers whose names cannot be resolved start in maintenance (`-dr`).
+    pub tolerates_names: bool,
 }
 
 /// A compilation in progress.
@@ -68,10 +72,17 @@ pub struct Compiler<'a> {
     pub hostname: String,
     /// Caches, in the order of the configuration.
     pub caches: Vec<Arc<Cache>>,
+    /// `resolvers` sections, in their order.
+    resolvers: Vec<Arc<Resolvers>>,
+    /// Whether the first address of some server could not be found.
+    addresses_failed: bool,
     names: HashMap<&'a str, Vec<usize>>,
     /// Backends by name, for names that are made at run time.
     backends: Option<Arc<HashMap<Box<[u8]>, usize>>>,
 }
+
+/// What ends a list of servers whose addresses could not be found.
+pub const ADDRESSES_FAILED: &str = "Failed to initialize server(s) addr.";
 
 /// Builds the `World`; `None` when an alert was added to the diagnostics.
 pub fn compile(
@@ -90,6 +101,7 @@ pub fn compile(
     let sinks = ring::compile(spec, previous.map_or(&[], |world| &world.sinks));
     let hostname = outside.hostname();
     let caches = cache::compile_all(spec, previous);
+    let resolvers = resolver::section::compile_all(spec, previous);
     let mut compiler = Compiler {
         spec,
         outside,
@@ -100,6 +112,8 @@ pub fn compile(
         tables,
         hostname,
         caches,
+        resolvers,
+        addresses_failed: false,
         names,
         backends,
     };
@@ -111,11 +125,14 @@ pub fn compile(
         .enumerate()
         .map(|(index, proxy)| compiler.proxy(index, proxy, ids.get(index).copied().unwrap_or(0)))
         .collect();
+    if compiler.addresses_failed {
+        compiler.diagnostics.push(Diagnostic::alert(None, ADDRESSES_FAILED));
+    }
     let cli = spec.global.cli.compile(&mut compiler);
     let maxconn = spec.global.compile(purpose.cpus, String::new()).maxconn;
     feed_backends(&mut proxies, maxconn);
     let log = spec.global.log.compile(&mut compiler);
-    let Compiler { tables, sinks, caches, hostname, .. } = compiler;
+    let Compiler { tables, sinks, caches, hostname, resolvers, .. } = compiler;
     if diagnostics.refused() {
         return None;
     }
@@ -136,6 +153,7 @@ pub fn compile(
         sinks,
         tables,
         caches,
+        resolvers,
         references,
         cli,
         notices,
@@ -147,6 +165,11 @@ impl Compiler<'_> {
     pub fn find(&self, name: &str, side: fn(ProxyKind) -> bool) -> Option<usize> {
         let list = self.names.get(name)?;
         list.iter().copied().find(|i| self.spec.proxies.get(*i).is_some_and(|p| side(p.kind)))
+    }
+
+    /// The `resolvers` section of this name.
+    pub fn resolvers(&self, name: &str) -> Option<Arc<Resolvers>> {
+        self.resolvers.iter().find(|resolvers| resolvers.spec.name == name).cloned()
     }
 
     /// Threads that will run traffic.
@@ -470,24 +493,25 @@ impl Compiler<'_> {
         before: Option<&Proxy>,
     ) -> Server {
         let old = before.and_then(|p| p.servers().iter().find(|s| s.name == spec.name));
-        let (address, host, port_offset) = match spec.resolve(proxy, self) {
-            Ok(found) => found,
-            Err(diagnostic) => {
-                self.diagnostics.push(diagnostic);
-                (ServerAddress::None, None, None)
+        let status = match old.filter(|o| o.spec == *spec) {
+            Some(unchanged) => unchanged.status.clone(),
+            None => {
+                let beginning = spec.begin(proxy, None, self).unwrap_or_else(|diagnostic| {
+                    self.addresses_failed = true;
+                    self.diagnostics.push(diagnostic);
+                    Beginning { address: ServerAddress::None, host: None }
+                });
+                Arc::new(spec.fresh_status(&beginning))
             }
         };
-        let unchanged = old.filter(|o| o.spec == *spec);
-        let status =
-            unchanged.map_or_else(|| Arc::new(spec.fresh_status(&address)), |o| o.status.clone());
-        let same_address = old.filter(|o| **o.status.address.load() == address);
+        let same_address = old.filter(|o| **o.status.address.load() == **status.address.load());
         Server {
             index,
             name: spec.name.clone(),
             id,
             backup: spec.backup,
-            host,
-            port_offset,
+            resolution: spec.resolution(self),
+            port_offset: spec.port_offset(),
             maxqueue: spec.maxqueue.unwrap_or(0),
             growing: None,
             source: spec.source.clone().or_else(|| proxy.source.clone()).map(Arc::new),
@@ -505,8 +529,10 @@ impl Compiler<'_> {
 
 impl ServerSpec {
     /// The state of a server that starts.
-    fn fresh_status(&self, address: &ServerAddress) -> ServerStatus {
+    fn fresh_status(&self, beginning: &Beginning) -> ServerStatus {
+        let address = &beginning.address;
         let status = ServerStatus::new(address.clone(), self.weight.unwrap_or(1));
+        status.host.store(beginning.host.clone().map(Arc::new));
         // A limit that is only given for low load is the limit.
         let limit = self.maxconn.unwrap_or(0).max(self.minconn.unwrap_or(0));
         status.maxconn.store(limit, Relaxed);
@@ -514,7 +540,7 @@ impl ServerSpec {
         if self.disabled {
             status.start_in_maintenance(admin::CONFIG_MAINT | admin::FORCED_MAINT);
         }
-        if *address == ServerAddress::None {
+        if matches!(address, ServerAddress::None | ServerAddress::Named(_)) {
             status.start_in_maintenance(admin::RESOLUTION_MAINT);
         }
         status

@@ -76,7 +76,8 @@ pub fn load(
     } else {
         compile::compile(&spec, outside, previous, purpose, &mut diagnostics)
     };
-    if world.is_none() {
+    let summed_up = diagnostics.list.last().is_some_and(|d| d.text == compile::ADDRESSES_FAILED);
+    if world.is_none() && !summed_up {
         diagnostics.push(Diagnostic::alert(None, "Fatal errors found in configuration."));
     }
     Loaded { world, diagnostics, sources }

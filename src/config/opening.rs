@@ -6,6 +6,7 @@ use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::config::section::{Sections, invalid_char};
 use crate::config::spec::{NamedSection, ProxyKind, ProxySpec, Spec};
 use crate::flow::rules::condition::Acls;
+use crate::state::resolver::section::ResolversSpec;
 
 /// A section line being read.
 pub(super) struct Opening<'a> {
@@ -95,6 +96,7 @@ impl Opening<'_> {
             place: words.place.clone(),
             lines: Vec::new(),
             tables: Vec::new(),
+            resolvers: ResolversSpec::default(),
         });
         Ok(())
     }

@@ -309,15 +309,21 @@ impl<'a> Reader<'a> {
             return words.end(name);
         }
         let named = opening.named(section, &mut words);
-        if !matches!(
-            section,
-            Sections::CACHE | Sections::HTTP_ERRORS | Sections::RING | Sections::USERLIST
-        ) {
+        if !BUILT.contains(&section) {
             self.spec.note_planned(name, place);
         }
         named
     }
 }
+
+/// Small sections that have their effect.
+const BUILT: &[Sections] = &[
+    Sections::CACHE,
+    Sections::HTTP_ERRORS,
+    Sections::RESOLVERS,
+    Sections::RING,
+    Sections::USERLIST,
+];
 
 /// Directives of which there may be very many, and which have lists of their own.
 const OWN_LIST: &[&str] = &[

@@ -1,5 +1,5 @@
 //! Lines of the small sections: userlist, peers, mailers, program, http-errors, ring, log-forward,
-//! resolvers, cache, fcgi-app (manual 3.4 to 3.10, 5.3, 6, 10). In: the line. Out: checked words, kept
+//! fcgi-app (manual 3.4 to 3.10, 10). In: the line. Out: checked words, kept
 //! in the section's `NamedSection`.
 
 use crate::catalog::{self, Keyword, Part, Status};
@@ -131,63 +131,6 @@ fn timeout(line: &mut Line<'_>) -> Parsed {
     }
 }
 
-fn hold(line: &mut Line<'_>) -> Parsed {
-    let (Some(event), Some(word)) = (line.word(), line.word()) else {
-        return Err(line.alert("'hold' expects an <event> and a <time> as arguments."));
-    };
-    match parse_time(word.bytes(), TimeUnit::Milliseconds) {
-        Ok(_) => {}
-        Err(NumberError::Unexpected(c)) => {
-            return Err(line.bare(format!("unexpected character '{c}' in argument to <hold>.")));
-        }
-        Err(_) => {
-            return Err(line.bare(format!(
-                "timer overflow in argument <{word}> to <{event}>, maximum value is 2147483647 ms (~24.8 days)."
-            )));
-        }
-    }
-    match &*event.str() {
-        "nx" | "other" | "refused" | "timeout" | "valid" | "obsolete" => Ok(()),
-        other => Err(line.alert(format!(
-            "'hold' unknown <event>: '{other}', expects either 'nx', 'timeout', 'valid', 'obsolete' or 'other'."
-        ))),
-    }
-}
-
-fn nameserver(line: &mut Line<'_>) -> Parsed {
-    let name = line.peek().map(|w| w.str().into_owned()).unwrap_or_default();
-    let before = line.spec.sections.last().and_then(|section| {
-        let same = |words: &[crate::config::words::Word]| {
-            words.first().is_some_and(|w| *w == *"nameserver")
-                && words.get(1).is_some_and(|w| *w == *name)
-        };
-        section.lines.split_last()?.1.iter().find(|(_, words)| same(words)).map(|(p, _)| p.clone())
-    });
-    if let Some(other) = before {
-        let place = line.words.place.clone();
-        let text = format!(
-            "Parsing [{place}]: nameserver '{name}' has same name as another nameserver (declared at {other})."
-        );
-        return Err(crate::config::diagnostic::Diagnostic::alert(Some(&place), text));
-    }
-    named_address(line)
-}
-
-fn payload_size(line: &mut Line<'_>) -> Parsed {
-    let word = line.required("'accepted_payload_size' expects <nb> as argument.")?;
-    let text = word.str();
-    match text.parse::<i64>() {
-        Ok(12..=8192) => Ok(()),
-        _ => Err(line.alert(format!(
-            "'accepted_payload_size' must be between 12 and 8192 inclusive (was {text})."
-        ))),
-    }
-}
-
-fn resolve_retries(line: &mut Line<'_>) -> Parsed {
-    line.required("'resolve_retries' expects <nb> as argument.").map(drop)
-}
-
 fn ring_size(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str()).unwrap_or_default();
     if parse_lenient(word.as_bytes()) > 0 {
@@ -302,7 +245,6 @@ const PROGRAM: Keyword = Keyword { sections: Sections::PROGRAM, ..Keyword::NEW }
 const RING: Keyword = Keyword { sections: Sections::RING, ..Keyword::NEW };
 const LOG_FORWARD: Keyword =
     Keyword { sections: Sections::LOG_FORWARD, parse: any, ..Keyword::NEW };
-const RESOLVERS: Keyword = Keyword { sections: Sections::RESOLVERS, parse: any, ..Keyword::NEW };
 const FCGI: Keyword = Keyword { sections: Sections::FCGI_APP, ..Keyword::NEW };
 
 /// The rows of this family.
@@ -512,66 +454,6 @@ pub const PART: Part = Part {
             examples: &["timeout client 10s"],
             parse: timeout,
             ..LOG_FORWARD
-        },
-        Keyword {
-            name: "accepted_payload_size",
-            args: "<nb>",
-            default: "512",
-            doc: "The largest answer over UDP that is taken and announced, in bytes, up to 8192.",
-            examples: &["accepted_payload_size 4096"],
-            parse: payload_size,
-            ..RESOLVERS
-        },
-        Keyword {
-            name: "hold",
-            args: "<status> <period>",
-            default: "10s for valid, 0s for obsolete, 30s for the others",
-            doc: "How long an answer is kept that is `valid`, was so (`obsolete`), or says `nx`, `refused`, `timeout` or `other`.",
-            examples: &["hold valid 10s"],
-            parse: hold,
-            ..RESOLVERS
-        },
-        Keyword {
-            name: "nameserver",
-            args: "<id> <address>:<port>",
-            doc: "A name server, asked over UDP.",
-            examples: &["nameserver ns1 127.0.0.1:53"],
-            parse: nameserver,
-            ..RESOLVERS
-        },
-        Keyword {
-            name: "parse-resolv-conf",
-            doc: "Takes the name servers of /etc/resolv.conf.",
-            examples: &["parse-resolv-conf"],
-            parse: any,
-            ..RESOLVERS
-        },
-        Keyword {
-            name: "resolve_retries",
-            args: "<nb>",
-            default: "3",
-            doc: "How many queries are sent before a resolution has failed.",
-            examples: &["resolve_retries 3"],
-            parse: resolve_retries,
-            ..RESOLVERS
-        },
-        Keyword {
-            name: "timeout resolve",
-            args: "<time>",
-            default: "1s",
-            doc: "The time between two resolutions of a name.",
-            examples: &["timeout resolve 1s"],
-            parse: timeout,
-            ..RESOLVERS
-        },
-        Keyword {
-            name: "timeout retry",
-            args: "<time>",
-            default: "1s",
-            doc: "The time between two queries when no answer comes.",
-            examples: &["timeout retry 1s"],
-            parse: timeout,
-            ..RESOLVERS
         },
         Keyword {
             name: "docroot",

@@ -33,6 +33,7 @@ use crate::flow::server::source::SourceSpec;
 use crate::flow::session::filter::FiltersSpec;
 use crate::flow::session::timeouts::TimeoutsSpec;
 use crate::flow::transport::tuning::TuningSpec;
+use crate::state::resolver::section::ResolversSpec;
 use crate::state::stick_table::StickTableSpec;
 
 /// A whole configuration.
@@ -168,6 +169,8 @@ pub struct NamedSection {
     pub lines: Vec<(Place, Vec<Word>)>,
     /// What its lines say that a proxy can say too: log targets, ACLs.
     pub proxy: Box<ProxySpec>,
+    /// What a `resolvers` section says.
+    pub resolvers: ResolversSpec,
     /// The tables of a `peers` section by the name that rules use, `<peers>/<table>`.
     pub tables: Vec<(String, StickTableSpec)>,
 }

@@ -410,6 +410,8 @@ pub struct ProcessCounters {
     pub compression_memory: AtomicU64,
     /// Log lines that could not be sent.
     pub dropped_logs: Counter,
+    /// Names of `do-resolve` that cannot be the name of a host.
+    pub failed_resolutions: Counter,
     /// Tasks that panicked, with the place of the last one.
     pub panics: Counter,
     /// Place and message of the last panic.

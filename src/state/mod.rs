@@ -5,6 +5,7 @@ pub mod cache;
 pub mod clock;
 pub mod counters;
 pub mod map_file;
+pub mod resolver;
 pub mod server_change;
 pub mod server_status;
 pub mod stick_table;

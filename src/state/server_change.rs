@@ -203,7 +203,8 @@ impl<'a> ServerChange<'a> {
             let ready = if status.is_drained() { "DRAIN" } else { "READY" };
             let text = match bit {
                 admin::RESOLUTION_MAINT => {
-                    let host = self.server.host.as_deref().unwrap_or_default();
+                    let host = status.host.load();
+                    let host = host.as_ref().map_or("", |host| &host.name);
                     format!("('{host}') is {up}/{ready} (resolves again)")
                 }
                 admin::INHERITED_MAINT => format!("is {up}/{ready} (leaving maintenance)"),

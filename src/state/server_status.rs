@@ -7,7 +7,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 
 use crate::state::clock;
@@ -66,8 +66,19 @@ pub enum ServerAddress {
     Unix(std::path::PathBuf),
     /// An abstract unix socket's name.
     Abstract(Vec<u8>),
-    /// Not known yet.
+    /// Not known yet: a name's, at this port.
+    Named(u16),
+    /// Nowhere.
     None,
+}
+
+/// The name that a server's address comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Host {
+    /// The host's name.
+    pub name: String,
+    /// The address came with the name, from a service's record: the name is not asked for.
+    pub address_came_along: bool,
 }
 
 /// What is known of a server.
@@ -85,6 +96,8 @@ pub struct ServerStatus {
     usable: AtomicBool,
     /// Where to connect.
     pub address: ArcSwap<ServerAddress>,
+    /// The name its address comes from, if it has one at the moment.
+    pub host: ArcSwapOption<Host>,
     /// `maxconn`, which the runtime socket can change; 0 for none.
     pub maxconn: AtomicU32,
     /// Second of the last change between up and down, on the process's clock, and time spent down before.
@@ -115,6 +128,7 @@ impl ServerStatus {
             initial_weight: AtomicU32::new(weight),
             usable: AtomicBool::new(weight > 0),
             address: ArcSwap::from_pointee(address),
+            host: ArcSwapOption::empty(),
             maxconn: AtomicU32::new(0),
             change: Mutex::new(Change { at_ms: clock::now_ms(), ..Change::default() }),
             health: Mutex::new(crate::check::Health::default()),

@@ -28,6 +28,7 @@ use crate::flow::rules::userlist::Userlist;
 use crate::flow::server::persist::Persistence;
 use crate::flow::server::pool::ServerPool;
 use crate::flow::server::queue::Queue;
+use crate::flow::server::resolution::ServerResolution;
 use crate::flow::server::source::SourceSpec;
 use crate::flow::session::filter::ProxyFilters;
 use crate::flow::session::timeouts::Timeouts;
@@ -36,6 +37,7 @@ use crate::state::bad_message::LastBad;
 use crate::state::cache::Cache;
 use crate::state::counters::Counters;
 use crate::state::map_file::References;
+use crate::state::resolver::Resolvers;
 use crate::state::server_status::ServerStatus;
 use crate::state::stick_table::StickTable;
 
@@ -62,6 +64,8 @@ pub struct World {
     pub tables: HashMap<String, Arc<StickTable>>,
     /// Caches, in the order of the configuration.
     pub caches: Vec<Arc<Cache>>,
+    /// `resolvers` sections, in their order.
+    pub resolvers: Vec<Arc<Resolvers>>,
     /// What ACLs and maps look at.
     pub references: Arc<References>,
     /// The environment as `setenv` and its kin have left it.
@@ -254,8 +258,8 @@ pub struct Server {
     pub id: u32,
     /// `backup`
     pub backup: bool,
-    /// Its host as written, when it is a name.
-    pub host: Option<String>,
+    /// How its name is resolved while it runs, `None` when it is not.
+    pub resolution: Option<Box<ServerResolution>>,
     /// `+5` or `-5` or no port: the client's port plus this is taken.
     pub port_offset: Option<i32>,
     /// `maxqueue`; 0 for none.

@@ -101,7 +101,7 @@ fn quoted(data: &[u8], out: &mut Vec<u8>) {
 fn run(configuration: &[u8], data: &[u8]) {
     let world =
         Nothing { files: Rc::new(Two { configuration: configuration.into(), data: data.into() }) };
-    let purpose = Purpose { bind: false, cpus: 1 };
+    let purpose = Purpose { bind: false, cpus: 1, tolerates_names: false };
     let loaded = load(&[PathBuf::from("/t.cfg")], &mut { world }, None, purpose);
     assert_eq!(loaded.world.is_none(), loaded.diagnostics.refused());
 }

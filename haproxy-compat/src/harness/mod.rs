@@ -29,6 +29,7 @@
 mod cli;
 mod connection;
 mod csv;
+mod dns;
 mod folder;
 mod message;
 mod output;
@@ -45,6 +46,7 @@ use std::time::{Duration, Instant};
 pub use cli::Cli;
 pub use connection::{Connection, Ending};
 pub use csv::Csv;
+pub use dns::Dns;
 pub use folder::Folder;
 pub use message::Message;
 pub use nix::sys::signal::Signal;

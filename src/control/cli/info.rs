@@ -411,7 +411,7 @@ pub const FIELDS: &[InfoField] = &[
         "FailedResolutions",
         "MGP",
         "Total number of failed DNS resolutions in current worker process since started",
-        |_| Value::U32(0),
+        |i| Value::U32(i.counters.failed_resolutions.get() as u32),
     ),
     field(
         "TotalBytesOut",

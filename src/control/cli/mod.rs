@@ -13,6 +13,7 @@ pub mod internals;
 pub mod line;
 pub mod map;
 pub mod planned;
+pub mod resolvers;
 mod serve;
 pub mod server;
 pub mod servers;

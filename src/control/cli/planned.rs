@@ -84,12 +84,6 @@ pub const PART: Part = Part {
             &["show profiling"],
         ),
         planned(
-            "show resolvers",
-            "[<resolvers section>]",
-            "Shows what the name servers of all sections, or of one, have answered.",
-            &["show resolvers"],
-        ),
-        planned(
             "show ssl cert",
             "[<certfile>]",
             "Lists the certificates, or shows one.",

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Answer, Command, CommandContext, Level, Severity};
 use crate::catalog::{Part, Status};
 use crate::flow::server::assign::fill;
+use crate::state::resolver::servers::rename;
 use crate::state::server_change::ServerChange;
-use crate::state::server_status::{Operational, ServerAddress};
+use crate::state::server_status::{Operational, ServerAddress, admin};
 use crate::state::world::{Proxy, Server};
 
 /// Why a change is made, as the log tells it.
@@ -33,7 +34,7 @@ fn set_server(context: &mut CommandContext<'_>) -> Answer {
         "weight" => set_weight_of(context.arg(2), change),
         "state" => set_state(context.arg(2), change),
         "health" => set_health(context.arg(2), change),
-        "addr" => set_address(context, change.server),
+        "addr" => set_address(context, change),
         "agent" | "agent-addr" | "agent-send" => {
             Answer::error("agent checks are not enabled on this server.\n")
         }
@@ -41,9 +42,9 @@ fn set_server(context: &mut CommandContext<'_>) -> Answer {
             Answer::error("set server <b>/<s> fqdn requires a FQDN.\n")
         }
         "fqdn" => {
-            let (proxy, server) = (&change.proxy.name, &change.server.name);
-            let text = format!("could not update {proxy}/{server} FQDN {BY}\n");
-            Answer::Message(Severity::Warning, text)
+            let name = context.arg(2);
+            let said = rename(&context.world, change.proxy, change.server, name);
+            Answer::Message(Severity::Warning, format!("{said} {BY}\n"))
         }
         _ => Answer::error(
             "'set server <srv>' only supports 'agent', 'health', 'state', 'weight', 'addr', 'fqdn' and 'check-port'.\n",
@@ -79,7 +80,15 @@ fn set_health(word: &str, change: ServerChange<'_>) -> Answer {
 }
 
 /// `addr <ip> [port <port>]`
-fn set_address(context: &CommandContext<'_>, server: &Server) -> Answer {
+fn set_address(context: &CommandContext<'_>, change: ServerChange<'_>) -> Answer {
+    let answer = move_server(context, change.server);
+    if !context.arg(2).is_empty() {
+        change.clear_admin(admin::RESOLUTION_MAINT);
+    }
+    answer
+}
+
+fn move_server(context: &CommandContext<'_>, server: &Server) -> Answer {
     let warn = |text: String| Answer::Message(Severity::Warning, text);
     let word = context.arg(2);
     if word.is_empty() {
@@ -91,13 +100,16 @@ fn set_address(context: &CommandContext<'_>, server: &Server) -> Answer {
         return warn(format!("Invalid addr '{word}' {BY}\n"));
     };
     let (before, port_before) = match **server.status.address.load() {
-        ServerAddress::Inet(address) => (Some(address.ip()), address.port()),
-        _ => (None, 0),
+        ServerAddress::Inet(address) => (address.ip(), address.port()),
+        _ => {
+            return warn(format!(
+                "Update for the current server address family is only supported through configuration file {BY}\n"
+            ));
+        }
     };
-    let mut text = match before {
-        Some(old) if old == ip => "no need to change the addr".to_owned(),
-        Some(old) => format!("IP changed from '{old}' to '{ip}'"),
-        None => format!("IP changed from '-' to '{ip}'"),
+    let mut text = match before == ip {
+        true => "no need to change the addr".to_owned(),
+        false => format!("IP changed from '{before}' to '{ip}'"),
     };
     let mut port = port_before;
     if context.arg(3) == "port" {

@@ -58,7 +58,7 @@ fn state_line(proxy: &Proxy, server: &Server, out: &mut String) {
     };
     let _ = writeln!(
         out,
-        "{} {} {} {} {address} {} {} {} {} {} {} {} {} {} 0 {} {} {} {port} -",
+        "{} {} {} {} {address} {} {} {} {} {} {} {} {} {} 0 {} {} {} {port} {}",
         proxy.id,
         proxy.name,
         server.id,
@@ -73,8 +73,9 @@ fn state_line(proxy: &Proxy, server: &Server, out: &mut String) {
         health.health,
         check_state(&health),
         0,
-        u8::from(server.spec.id.is_some()),
-        server.host.as_deref().unwrap_or("-"),
+        u8::from(server.spec.option("id").is_some()),
+        status.host.load().as_ref().map_or("-", |host| &host.name),
+        server.spec.service().unwrap_or("-"),
     );
 }
 
@@ -91,6 +92,7 @@ fn address(server: &Server) -> (String, u16) {
         ServerAddress::Inet(address) => (address.ip().to_string(), address.port()),
         ServerAddress::Unix(path) => (format!("{}", path.display()), 0),
         ServerAddress::Abstract(name) => (format!("abns@{}", String::from_utf8_lossy(name)), 0),
+        ServerAddress::Named(port) => ("-".to_owned(), *port),
         ServerAddress::None => ("-".to_owned(), 0),
     }
 }

@@ -49,7 +49,7 @@ pub fn check(args: &Args, outside: &mut dyn Outside) -> i32 {
 /// What `-dC` gives: the exit status. The configuration goes to stdout as it was understood, what is wrong
 /// with it to stderr.
 pub fn show(args: &Args, outside: &mut dyn Outside) -> i32 {
-    let loaded = config::load(&args.files, outside, None, purpose(false));
+    let loaded = config::load(&args.files, outside, None, purpose(args, false));
     console::show(&loaded.diagnostics, &loaded.sources);
     let mut again = Diagnostics::default();
     let understood = understood::understand(&loaded.sources, outside, &mut again);
@@ -92,7 +92,7 @@ pub fn replay(
     outside: &mut dyn Outside,
     previous: Option<&World>,
 ) -> Result<World, String> {
-    let loaded = config::load(&args.files, outside, previous, purpose(true));
+    let loaded = config::load(&args.files, outside, previous, purpose(args, true));
     let mut world = loaded.world.ok_or_else(|| alerts(&loaded.diagnostics))?;
     limits::fill_in(&mut world, args);
     Ok(world)
@@ -110,7 +110,7 @@ fn load(
     bind: bool,
 ) -> Result<Good, String> {
     let Loaded { world, diagnostics, sources } =
-        config::load(&args.files, outside, previous, purpose(bind));
+        config::load(&args.files, outside, previous, purpose(args, bind));
     let quiet = world.as_ref().is_some_and(|world| world.global.spec.quiet) && !args.verbose;
     if !quiet {
         console::show(&diagnostics, &sources);
@@ -136,8 +136,9 @@ fn alerts(diagnostics: &Diagnostics) -> String {
     alerts.map(|alert| alert.text.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-fn purpose(bind: bool) -> Purpose {
-    Purpose { bind, cpus: std::thread::available_parallelism().map_or(1, usize::from) }
+fn purpose(args: &Args, bind: bool) -> Purpose {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from);
+    Purpose { bind, cpus, tolerates_names: args.tolerate_resolution_failure }
 }
 
 fn listens(world: &World) -> bool {

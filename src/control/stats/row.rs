@@ -345,7 +345,7 @@ impl<'a> Row<'a> {
             Object::Server(server) => match &**server.status.address.load() {
                 ServerAddress::Inet(address) => Some(address.to_string().into()),
                 ServerAddress::Unix(_) | ServerAddress::Abstract(_) => Some("unix".into()),
-                ServerAddress::None => None,
+                ServerAddress::Named(_) | ServerAddress::None => None,
             },
             _ => None,
         }

@@ -50,7 +50,7 @@ fn world(text: &str) -> World {
     let mut diagnostics = Diagnostics::default();
     let source = Source { name: "test.cfg".into(), text: text.as_bytes().into() };
     let spec = crate::config::parse(&[source], &mut outside, &mut diagnostics);
-    let purpose = Purpose { bind: false, cpus: 1 };
+    let purpose = Purpose { bind: false, cpus: 1, tolerates_names: false };
     compile(&spec, &mut outside, None, purpose, &mut diagnostics)
         .unwrap_or_else(|| panic!("{:#?}", diagnostics.list))
 }

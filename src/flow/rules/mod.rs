@@ -15,6 +15,7 @@ pub mod planned;
 pub mod priority;
 pub mod redirect;
 pub mod reply;
+pub mod resolve;
 pub mod start_line;
 pub mod switch;
 pub mod tcp;
@@ -117,6 +118,8 @@ pub enum Verdict {
     Failed,
     /// It cannot be decided before more bytes have come (`tcp-request content`).
     Wait,
+    /// A name is being resolved: `Stream::resolving` says what for, and where to go on.
+    Resolve,
     /// The server's connection is closed at once (`tcp-response content`).
     Close,
     /// The connection begins with a PROXY protocol header; the next rule is looked at.
@@ -390,7 +393,7 @@ pub struct Rules {
 
 /// Runs a rule set; `Continue` when no rule ended it.
 pub fn run(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-    for rule in rules {
+    for (index, rule) in rules.iter().enumerate() {
         if let Some(condition) = &rule.condition
             && !condition.holds(&stream.sample_context(phase))
         {
@@ -399,6 +402,7 @@ pub fn run(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         match rule.action.run(stream, phase) {
             Verdict::Continue => {}
             Verdict::Allow => return Verdict::Continue,
+            Verdict::Resolve => return resolve::pause(stream, index),
             verdict => return verdict,
         }
     }
@@ -407,7 +411,7 @@ pub fn run(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
 
 /// Runs `content` rules, which may have to wait for bytes: then `Wait`.
 pub fn look(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-    for rule in rules {
+    for (index, rule) in rules.iter().enumerate() {
         if let Some(condition) = &rule.condition {
             match condition.decide(&stream.sample_context(phase)) {
                 Some(true) => {}
@@ -418,6 +422,7 @@ pub fn look(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         match rule.action.run(stream, phase) {
             Verdict::Continue => {}
             Verdict::Allow => return Verdict::Continue,
+            Verdict::Resolve => return resolve::pause(stream, index),
             verdict => return verdict,
         }
     }

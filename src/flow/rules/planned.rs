@@ -104,21 +104,6 @@ fn service(line: &mut ActionLine<'_, '_>) -> Read {
     }
 }
 
-fn do_resolve(line: &mut ActionLine<'_, '_>) -> Read {
-    let complete = line.bracket.as_ref().is_some_and(|inside| inside.contains(','));
-    if !complete {
-        let name = line.name();
-        return Err(refuse(
-            line,
-            format!(
-                "Can't parse '{name}'. Expects 'do-resolve(<varname>,<resolvers>[,<options>]) <expr>'. Available options are 'ipv4' and 'ipv6'"
-            ),
-        ));
-    }
-    expression(line)?;
-    not_built()
-}
-
 const NONE: RuleSets = RuleSets::HTTP_REQUEST;
 const HTTP: RuleSets = RuleSets::HTTP_REQUEST.and(RuleSets::HTTP_RESPONSE);
 const CONTENT: RuleSets = RuleSets::HTTP_REQUEST.and(RuleSets::TCP_REQUEST_CONTENT);
@@ -136,15 +121,6 @@ const ROW: ActionRow = ActionRow {
 /// The rows of this family.
 pub const PART: Part = Part {
     actions: &[
-        ActionRow {
-            name: "do-resolve(*)",
-            rule_sets: CONTENT,
-            args: "<expression>",
-            doc: "Resolves a name into a variable.",
-            examples: &["do-resolve(txn.ip,dns,ipv4) hdr(host)"],
-            parse: do_resolve,
-            ..ROW
-        },
         ActionRow {
             name: "send-spoe-group",
             rule_sets: HTTP.and(RuleSets::TCP_REQUEST_CONTENT).and(RuleSets::TCP_RESPONSE_CONTENT),

@@ -54,7 +54,9 @@ async fn reach(server: &Server, stream: &Stream<'_>) -> io::Result<Socket> {
         }
         ServerAddress::Unix(path) => connect_unix(&UnixAddress::from_pathname(path)?),
         ServerAddress::Abstract(name) => connect_unix(&UnixAddress::from_abstract_name(name)?),
-        ServerAddress::None => Err(io::ErrorKind::AddrNotAvailable.into()),
+        ServerAddress::Named(_) | ServerAddress::None => {
+            Err(io::ErrorKind::AddrNotAvailable.into())
+        }
     }
 }
 

@@ -1,18 +1,15 @@
 //! `server` and `default-server`: where requests go (manual 4.2 "server" and 5.2).
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::catalog::{self, Keyword, Part, ServerOption, Status};
-use crate::config::address::{Accepts, AddressSpec, Family, HostSpec, PortsSpec};
+use crate::config::address::{Accepts, AddressSpec, PortsSpec};
 use crate::config::args::{Line, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
-use crate::config::compile::Compiler;
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
-use crate::config::spec::ProxySpec;
 use crate::flow::listener::proxy_protocol::SendSpec;
+use crate::flow::server::resolution::ResolutionSpec;
 use crate::flow::server::source::SourceSpec;
-use crate::state::server_status::ServerAddress;
 
 /// A `server` line as written.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,8 +56,8 @@ pub struct ServerOptionsSpec {
     pub minconn: Option<u32>,
     /// `maxqueue`
     pub maxqueue: Option<u32>,
-    /// `init-addr`, in the order in which they are tried.
-    pub init_addr: Option<Vec<InitAddr>>,
+    /// `init-addr`, `resolvers`, `resolve-…`
+    pub resolution: ResolutionSpec,
     /// `pool-max-conn`; negative for no limit.
     pub pool_max_conn: Option<i64>,
     /// `pool-purge-delay`
@@ -109,94 +106,12 @@ impl ServerSpec {
     pub fn maps_ports(&self) -> bool {
         matches!(
             &self.address,
-            AddressSpec::Inet { ports: PortsSpec::None | PortsSpec::Offset(_), .. }
+            AddressSpec::Inet {
+                ports: PortsSpec::None | PortsSpec::Offset(_) | PortsSpec::Range(0, _),
+                ..
+            }
         )
     }
-
-    /// Where the server is at start, its host when that is a name, and the offset of its port from
-    /// the client's.
-    pub fn resolve(
-        &self,
-        proxy: &ProxySpec,
-        compiler: &mut Compiler<'_>,
-    ) -> Result<(ServerAddress, Option<String>, Option<i32>), Diagnostic> {
-        let (host, ports) = match &self.address {
-            AddressSpec::Unix(path) => return Ok((ServerAddress::Unix(path.clone()), None, None)),
-            AddressSpec::Abstract(name) => {
-                return Ok((ServerAddress::Abstract(name.clone()), None, None));
-            }
-            AddressSpec::Inherited(_) => return Ok((ServerAddress::None, None, None)),
-            AddressSpec::Inet { host, ports } => (host, ports),
-        };
-        let (port, offset) = match ports {
-            PortsSpec::None => (0, Some(0)),
-            PortsSpec::Range(port, _) => (*port, None),
-            PortsSpec::Offset(offset) => (0, Some(*offset)),
-        };
-        match host {
-            HostSpec::Literal(ip) => {
-                Ok((ServerAddress::Inet(SocketAddr::new(*ip, port)), None, offset))
-            }
-            HostSpec::Name(name, family) => {
-                let address = self.first_address(proxy, compiler, name, *family)?;
-                let address = address.map_or(ServerAddress::None, |ip| {
-                    ServerAddress::Inet(SocketAddr::new(ip, port))
-                });
-                Ok((address, Some(name.clone()), offset))
-            }
-        }
-    }
-
-    /// Tries the ways of `init-addr` in their order.
-    fn first_address(
-        &self,
-        proxy: &ProxySpec,
-        compiler: &mut Compiler<'_>,
-        name: &str,
-        family: Option<Family>,
-    ) -> Result<Option<IpAddr>, Diagnostic> {
-        let ways = self.init_addr.as_deref().unwrap_or(&[InitAddr::Last, InitAddr::Libc]);
-        for way in ways {
-            match way {
-                InitAddr::Last => {}
-                InitAddr::None => return Ok(None),
-                InitAddr::Literal(ip) => return Ok(Some(*ip)),
-                InitAddr::Libc => {
-                    let found = compiler.outside.resolve(name).unwrap_or_default();
-                    let fits = |ip: &IpAddr| match family {
-                        None => true,
-                        Some(Family::V4) => ip.is_ipv4(),
-                        Some(Family::V6) => ip.is_ipv6(),
-                    };
-                    if let Some(ip) = found.into_iter().find(fits) {
-                        return Ok(Some(ip));
-                    }
-                }
-            }
-        }
-        let place = &self.place;
-        Err(Diagnostic::alert(
-            Some(place),
-            format!(
-                "parsing [{place}] : 'server {}' : could not resolve address '{name}'.",
-                self.name
-            ),
-        )
-        .with_help(format!("in backend '{}'", proxy.name)))
-    }
-}
-
-/// One way to find a server's first address.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum InitAddr {
-    /// `last`: from the server-state file.
-    Last,
-    /// `libc`: from the system's resolver.
-    Libc,
-    /// `none`: start without, in maintenance.
-    None,
-    /// A fixed address.
-    Literal(std::net::IpAddr),
 }
 
 fn server(line: &mut Line<'_>) -> Parsed {
@@ -247,7 +162,10 @@ fn finish(line: &mut Line<'_>, spec: &ServerSpec) -> Parsed {
 }
 
 fn default_server(line: &mut Line<'_>) -> Parsed {
-    let options = line.proxy().default_server.clone();
+    let mut options = line.proxy().default_server.clone();
+    // Each such line begins with these anew.
+    options.resolution.preference.ipv4 = false;
+    options.resolution.preference.duplicates = false;
     let mut spec = ServerSpec {
         name: "default-server".to_owned(),
         address: AddressSpec::Inherited(-1),
@@ -373,25 +291,6 @@ fn id(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     Ok(())
 }
 
-fn init_addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
-    let word = line.word().map(|word| word.str().into_owned()).unwrap_or_default();
-    let mut list = Vec::new();
-    for part in word.split(',').filter(|part| !part.is_empty()) {
-        list.push(match part {
-            "last" => InitAddr::Last,
-            "libc" => InitAddr::Libc,
-            "none" => InitAddr::None,
-            literal => InitAddr::Literal(literal.parse().map_err(|_| {
-                line.bare(format!(
-                    "'init-addr' : unknown init-addr method '{literal}', supported methods are 'libc', 'last', 'none'."
-                ))
-            })?),
-        });
-    }
-    server.init_addr = Some(list);
-    Ok(())
-}
-
 const SERVER: ServerOption = ServerOption { status: Status::Works, ..ServerOption::NEW };
 
 /// The rows of this family.
@@ -455,15 +354,6 @@ pub const PART: Part = Part {
             doc: "The server's number in statistics, unique in its backend.",
             examples: &["id 12"],
             parse: id,
-            ..SERVER
-        },
-        ServerOption {
-            name: "init-addr",
-            args: "{last | libc | none | <ip>},[...]*",
-            default: "last,libc",
-            doc: "How the first address is found, in the order in which it is tried: `last` in the state file, `libc` by the system's resolver, `none` for later, or an address.",
-            examples: &["init-addr last,libc,none"],
-            parse: init_addr,
             ..SERVER
         },
         ServerOption {

@@ -1,13 +1,10 @@
-//! Options of `server` lines that concern protocols, TLS and name resolution, and `server-template`
+//! Options of `server` lines that concern protocols and TLS
 //! (manual 4.2 and 5.2). In: the option's words. Out: checked words.
 
-use crate::catalog::{Keyword, Part, ServerOption, Status};
+use crate::catalog::{Part, ServerOption, Status};
 use crate::config::address::{Accepts, AddressSpec};
-use crate::config::args::{
-    Line, NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time,
-};
+use crate::config::args::{NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
-use crate::config::section::Sections;
 use crate::config::spec::ServerSpec;
 use crate::flow::server::options::{argument, mistake};
 use crate::flow::server::source::SourceSpec;
@@ -90,43 +87,6 @@ fn proto(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
 
 fn redir(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     server.redir = Some(word(line, "<prefix>")?.into_bytes());
-    Ok(())
-}
-
-fn resolve_net(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    let Some(list) = line.word().map(|w| w.str()) else {
-        return Err(line.bare("'resolve-net' expects a list of networks."));
-    };
-    for network in list.split(',') {
-        if crate::sample::pattern::network(network).is_err() {
-            return Err(line.bare(format!("'resolve-net': invalid network '{network}'.")));
-        }
-    }
-    Ok(())
-}
-
-fn resolve_opts(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    let list = line.word().map(|w| w.str()).unwrap_or_default();
-    for option in list.split(',').filter(|option| !option.is_empty()) {
-        if !["allow-dup-ip", "ignore-weight", "prevent-dup-ip"].contains(&option) {
-            return Err(line.bare(format!(
-                "'resolve-opts' : unknown resolve-opts option '{option}', supported methods are 'allow-dup-ip', 'ignore-weight', and 'prevent-dup-ip'."
-            )));
-        }
-    }
-    Ok(())
-}
-
-fn resolve_prefer(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    let family = line.word().map(|w| w.str()).unwrap_or_default();
-    match &*family {
-        "ipv4" | "ipv6" => Ok(()),
-        _ => Err(line.bare("'resolve-prefer' expects either ipv4 or ipv6 as argument.")),
-    }
-}
-
-fn resolvers(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    line.word();
     Ok(())
 }
 
@@ -226,45 +186,8 @@ fn version(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     }
 }
 
-fn template(line: &mut Line<'_>) -> Parsed {
-    let (Some(prefix), Some(range), Some(address)) = (line.word(), line.word(), line.word()) else {
-        return Err(line.alert(
-            "'server-template' expects <prefix> <nb | range> <addr>[:<port>] as arguments.",
-        ));
-    };
-    if let Some(bad) = crate::config::section::invalid_char(prefix) {
-        return Err(line.alert(format!(
-            "character '{bad}' is not permitted in server-template prefix '{prefix}'."
-        )));
-    }
-    let range = range.str();
-    let (low, high) = range.split_once('-').unwrap_or(("1", &range));
-    let valid = match (low.parse::<u32>(), high.parse::<u32>()) {
-        (Ok(low), Ok(high)) => low >= 1 && low <= high,
-        _ => false,
-    };
-    if !valid {
-        return Err(line.alert(format!("Wrong server-template number or range arg '{range}'.")));
-    }
-    let text = address.str().into_owned();
-    let address = AddressSpec::accept(&text, Accepts::SERVER, line.outside);
-    let address = address.map_err(|e| line.alert(format!("'server-template {prefix}' : {e}")))?;
-    let subject = format!("server-template {prefix}");
-    let mut spec = crate::flow::server::options::fresh(line, prefix.str().into_owned(), address);
-    crate::flow::server::options::read_options(line, &mut spec, subject, false)
-}
-
 /// The rows of this family.
 pub const PART: Part = Part {
-    keywords: &[Keyword {
-        name: "server-template",
-        sections: Sections::LISTEN.and(Sections::BACKEND),
-        args: "<prefix> <number|range> <fqdn>[:<port>] [<option>...]",
-        doc: "As many servers of one kind as the number or range says, named by the prefix and their number, which share a name whose addresses they take.",
-        examples: &["server-template web 3 127.0.0.1:80"],
-        parse: template,
-        ..Keyword::NEW
-    }],
     server_options: &[
         ServerOption {
             name: "allow-0rtt",
@@ -501,39 +424,6 @@ pub const PART: Part = Part {
             examples: &["redir http://127.0.0.1"],
             status: Status::Works,
             parse: redir,
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "resolve-net",
-            args: "<network>[,<network>]*",
-            doc: "Networks preferred when a name has several addresses.",
-            examples: &["resolve-net 10.0.0.0/8"],
-            parse: resolve_net,
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "resolve-opts",
-            args: "<option>[,<option>]*",
-            doc: "How names are resolved: `allow-dup-ip`, `prevent-dup-ip`, `ignore-weight`.",
-            examples: &["resolve-opts allow-dup-ip"],
-            parse: resolve_opts,
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "resolve-prefer",
-            args: "<family>",
-            default: "ipv6",
-            doc: "The address family that is preferred when a name has both: `ipv4` or `ipv6`.",
-            examples: &["resolve-prefer ipv4"],
-            parse: resolve_prefer,
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "resolvers",
-            args: "<section>",
-            doc: "The resolvers to use.",
-            examples: &["resolvers dns"],
-            parse: resolvers,
             ..ServerOption::NEW
         },
         ServerOption {

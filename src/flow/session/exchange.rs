@@ -14,7 +14,7 @@ use crate::flow::log::LogLevel;
 use crate::flow::log::format::LogContext;
 use crate::flow::phase::Phase;
 use crate::flow::response::cache;
-use crate::flow::rules::{self, Verdict, capture, switch, track};
+use crate::flow::rules::{self, Verdict, capture, resolve, switch, track};
 use crate::flow::server::{persist, stick};
 use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
@@ -398,7 +398,12 @@ async fn request_rules(
 ) -> Result<Option<After>, Ending> {
     let world = stream.world.clone();
     let Some(proxy) = world.proxies.get(proxy) else { return Ok(None) };
-    match rules::run(&proxy.rules.http_request, stream, Phase::Request) {
+    let mut verdict = rules::run(&proxy.rules.http_request, stream, Phase::Request);
+    if verdict == Verdict::Resolve {
+        let going_on = resolve::resume(&proxy.rules.http_request, stream, Phase::Request);
+        verdict = Box::pin(going_on).await;
+    }
+    match verdict {
         Verdict::Continue | Verdict::Allow => {}
         Verdict::Answered => {
             stream.outcome = Outcome::new(Who::Local, When::Request);

@@ -7,7 +7,7 @@ use std::future::poll_fn;
 use crate::config::proxy::Mode;
 use crate::flow::http::h1::head::{self, Limits};
 use crate::flow::phase::Phase;
-use crate::flow::rules::{self, Verdict};
+use crate::flow::rules::{self, Rule, Verdict, resolve};
 use crate::flow::server::assign::Link;
 use crate::flow::server::stick;
 use crate::flow::session::exchange::Ending;
@@ -56,6 +56,7 @@ pub async fn request(
     }
     let mut deadline: Option<Moment> = None;
     let mut ended = false;
+    let mut rules: &[Rule] = &proxy.rules.tcp_request_content;
     let verdict = loop {
         let late = deadline.is_some_and(|deadline| Moment::now() >= deadline);
         let last = proxy.rules.inspect_request.is_none() || late || ended || is_full(stream);
@@ -63,11 +64,19 @@ pub async fn request(
         if let Some(preread) = &mut stream.preread {
             preread.last_look = last;
         }
-        match rules::look(&proxy.rules.tcp_request_content, stream, Phase::RequestContent) {
+        let verdict = rules::look(rules, stream, Phase::RequestContent);
+        let delay = proxy.rules.inspect_request.unwrap_or_default();
+        match verdict {
             Verdict::Wait if !last => {}
+            Verdict::Resolve => {
+                let until = *deadline.get_or_insert_with(|| Moment::now() + delay);
+                let left = until.since(Moment::now());
+                let next = resolve::wait(stream, Phase::RequestContent, Some(left)).await;
+                rules = rules.get(next..).unwrap_or_default();
+                continue;
+            }
             verdict => break verdict,
         }
-        let delay = proxy.rules.inspect_request.unwrap_or_default();
         let until = *deadline.get_or_insert_with(|| Moment::now() + delay);
         ended = receive(stream, client, raw, until).await;
     };

@@ -42,6 +42,7 @@ use crate::flow::phase::Phase;
 use crate::flow::response::cache::Cached;
 use crate::flow::rules::capture::Values;
 use crate::flow::rules::priority::Priority;
+use crate::flow::rules::resolve::Resolving;
 use crate::flow::rules::track::Trackers;
 use crate::flow::server::own_links::OwnLinks;
 use crate::flow::server::persist::Persisted;
@@ -497,6 +498,8 @@ pub struct Stream<'s> {
     pub framing: Framing,
     /// Bytes that rules look at before they go on; `None` when no rule does.
     pub preread: Option<Box<Preread>>,
+    /// The name that a rule waits for.
+    pub resolving: Option<Box<Resolving>>,
     /// Points in time.
     pub times: Times,
     /// How it ended.
@@ -581,6 +584,7 @@ impl<'s> Stream<'s> {
             request_line: parts.request_line,
             framing: Framing { body: Body::None, keep_alive: false, upgrade: false },
             preread: None,
+            resolving: None,
             times: Times::new(start),
             outcome: Outcome::default(),
             status: 0,
