@@ -41,6 +41,13 @@ enum Act {
         requests: usize,
         tcp: bool,
     },
+    /// The same under this configuration.
+    Configured {
+        config: fn(config::Places) -> String,
+        answer: Answer,
+        at_once: usize,
+        requests: usize,
+    },
     Rest,
     CheckLarge,
     FirstAnswer,
@@ -184,6 +191,19 @@ pub const ROWS: &[Row] = &[
         act: lists(Lists::MapIp, 64, 12_000),
     },
     Row {
+        name: "gzip",
+        title: "gzip of a page of 100 kB, 16 at once",
+        unit: "µs CPU/answer",
+        target: Target::Ratio(0.8),
+        rounds: 9,
+        act: Act::Configured {
+            config: config::gzip,
+            answer: Answer::Page,
+            at_once: 16,
+            requests: 1_500,
+        },
+    },
+    Row {
         name: "map-memory",
         title: "map_str, map_beg and map_ip with 1,000,000 entries each",
         unit: "MB resident",
@@ -248,6 +268,26 @@ impl Bench {
                 let to = if *tcp { proxy.at.tcp } else { proxy.at.http };
                 let requests = if quick { requests / 3 } else { *requests };
                 let (answer, connections, at_once) = (*answer, *connections, *at_once);
+                self.load(proxy.pid(), Work { to, answer, connections, at_once, requests })
+            }
+            Act::Configured { config, answer, at_once, requests } => {
+                ensure!(program.kind == Kind::Haproxy, "not configured");
+                let proxy = match running {
+                    Some(proxy) => proxy,
+                    None => {
+                        let write = |at, _: &_| Ok(config(at));
+                        let origin = self.traffic.origin;
+                        running.insert(program.start_with(
+                            origin,
+                            &self.folder,
+                            &self.cpus,
+                            write,
+                        )?)
+                    }
+                };
+                let requests = if quick { requests / 3 } else { *requests };
+                let (to, connections) = (proxy.at.http, Connections::Reused);
+                let (answer, at_once) = (*answer, *at_once);
                 self.load(proxy.pid(), Work { to, answer, connections, at_once, requests })
             }
             Act::Rest => self.rest(program),

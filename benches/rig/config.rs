@@ -37,6 +37,25 @@ listen tcp_in
     )
 }
 
+/// Everything is compressed, at the level that both take by default.
+pub fn gzip(at: Places) -> String {
+    let Places { http, origin, .. } = at;
+    format!(
+        "global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+listen in
+    bind {http}
+    compression algo gzip
+    server s1 {origin}
+"
+    )
+}
+
 /// The HTTP entrance only: nginx's TCP proxy is a package of its own.
 pub fn nginx(at: Places, folder: &str) -> String {
     let Places { http, origin, .. } = at;

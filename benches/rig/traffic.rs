@@ -19,6 +19,8 @@ const SMALL: usize = 128;
 pub enum Answer {
     Small,
     OneMebibyte,
+    /// 100 kB of HTML, which the client takes compressed.
+    Page,
 }
 
 /// Where requests travel.
@@ -55,6 +57,7 @@ pub struct Traffic {
     buffer: Vec<u8>,
     small: Vec<u8>,
     large: Vec<u8>,
+    page: Vec<u8>,
     /// What is sent in turn in the place of the usual request, if not empty.
     pub varied: Vec<Vec<u8>>,
     /// Which of them is next. Goes on from run to run, so that the same one comes again late.
@@ -72,7 +75,7 @@ enum Peer {
 struct Origin {
     stream: TcpStream,
     request: Vec<u8>,
-    large: bool,
+    answer: Answer,
     sent: usize,
     sending: bool,
 }
@@ -83,6 +86,7 @@ struct Client {
     head: Vec<u8>,
     /// Body bytes still to come, once the header is complete.
     left: Option<usize>,
+    chunked: bool,
 }
 
 /// What a client saw in one turn.
@@ -113,6 +117,7 @@ impl Traffic {
             buffer: vec![0; 256 << 10],
             small: response(SMALL),
             large: response(LARGE),
+            page: page(),
             varied: Vec::new(),
             turn: 0,
             origin,
@@ -217,7 +222,7 @@ impl Traffic {
             self.add(Peer::Origin(Origin {
                 stream,
                 request,
-                large: false,
+                answer: Answer::Small,
                 sent: 0,
                 sending: false,
             }))?;
@@ -228,7 +233,13 @@ impl Traffic {
 
     fn serve(&mut self, at: usize, mut origin: Origin) -> Result<()> {
         let was_sending = origin.sending;
-        let alive = origin.turn(&mut self.buffer, &self.small, &self.large).unwrap_or(false);
+        let alive = origin
+            .turn(&mut self.buffer, |answer| match answer {
+                Answer::Small => &self.small,
+                Answer::OneMebibyte => &self.large,
+                Answer::Page => &self.page,
+            })
+            .unwrap_or(false);
         if !alive {
             self.free.push(at);
             return Ok(());
@@ -293,6 +304,7 @@ impl Traffic {
         };
         client.since = since;
         client.left = None;
+        client.chunked = false;
         client.head.clear();
         let request = self.varied.get(self.turn % self.varied.len().max(1));
         client.stream.write_all(request.unwrap_or(&progress.request))?;
@@ -307,7 +319,7 @@ impl Traffic {
         stream.set_nonblocking(true)?;
         let since = Instant::now();
         let head = Vec::with_capacity(512);
-        self.add(Peer::Client(Client { stream, since, head, left: None }))
+        self.add(Peer::Client(Client { stream, since, head, left: None, chunked: false }))
     }
 
     fn add(&mut self, peer: Peer) -> Result<usize> {
@@ -334,7 +346,7 @@ impl Traffic {
 
 impl Origin {
     /// Reads a request or goes on writing an answer; false once the proxy has closed.
-    fn turn(&mut self, buffer: &mut [u8], small: &[u8], large: &[u8]) -> Result<bool> {
+    fn turn<'a>(&mut self, buffer: &mut [u8], bytes: impl Fn(Answer) -> &'a [u8]) -> Result<bool> {
         if !self.sending {
             let Some(count) = read(&mut self.stream, buffer)? else { return Ok(true) };
             if count == 0 {
@@ -344,11 +356,15 @@ impl Origin {
             if !self.request.ends_with(b"\r\n\r\n") {
                 return Ok(true);
             }
-            self.large = self.request.starts_with(b"GET /large ");
+            self.answer = match &self.request[..] {
+                [b'G', b'E', b'T', b' ', b'/', b'l', ..] => Answer::OneMebibyte,
+                [b'G', b'E', b'T', b' ', b'/', b'p', ..] => Answer::Page,
+                _ => Answer::Small,
+            };
             self.request.clear();
             self.sent = 0;
         }
-        let answer = if self.large { large } else { small };
+        let answer = bytes(self.answer);
         while self.sent < answer.len() {
             match self.stream.write(&answer[self.sent..]) {
                 Ok(count) => self.sent += count,
@@ -368,10 +384,18 @@ impl Client {
             Some(0) => return Ok(Seen::End),
             Some(count) => count,
         };
+        if self.chunked {
+            return Ok(self.chunks(&buffer[..count]));
+        }
         let left = match self.left {
             Some(left) => left.checked_sub(count).context("more bytes than announced")?,
             None => {
                 self.head.extend_from_slice(&buffer[..count]);
+                if let Some(end) = chunks_begin(&self.head)? {
+                    self.chunked = true;
+                    let head = std::mem::take(&mut self.head);
+                    return Ok(self.chunks(&head[end..]));
+                }
                 let Some(left) = left_after_head(&self.head)? else { return Ok(Seen::Nothing) };
                 left
             }
@@ -379,6 +403,27 @@ impl Client {
         self.left = Some(left);
         Ok(if left == 0 { Seen::Answer } else { Seen::Nothing })
     }
+
+    /// Some of a body in chunks: `head` keeps its last bytes, which tell the end.
+    fn chunks(&mut self, bytes: &[u8]) -> Seen {
+        let last = bytes.len().saturating_sub(LAST_CHUNK.len());
+        self.head.extend_from_slice(&bytes[last..]);
+        let old = self.head.len().saturating_sub(LAST_CHUNK.len());
+        self.head.drain(..old);
+        if self.head == LAST_CHUNK { Seen::Answer } else { Seen::Nothing }
+    }
+}
+
+/// The end of a chunk, then the last one.
+const LAST_CHUNK: &[u8] = b"\r\n0\r\n\r\n";
+
+/// Where the body begins, if the head is complete and says that it comes in chunks.
+fn chunks_begin(read: &[u8]) -> Result<Option<usize>> {
+    let Some(end) = read.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return Ok(None);
+    };
+    let head = std::str::from_utf8(&read[..end])?;
+    Ok(head.contains("\r\ntransfer-encoding: chunked").then_some(end + 4))
 }
 
 /// The body bytes that follow what has been read, or none while the header is incomplete.
@@ -404,12 +449,20 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Option<usize>> {
 }
 
 fn request(work: &Work) -> Vec<u8> {
-    let path = if work.answer == Answer::Small { "/small" } else { "/large" };
+    let path = match work.answer {
+        Answer::Small => "/small",
+        Answer::OneMebibyte => "/large",
+        Answer::Page => "/page",
+    };
+    let accept = match work.answer {
+        Answer::Page => "Accept-Encoding: gzip\r\n",
+        _ => "",
+    };
     let close = match work.connections {
         Connections::Fresh => "Connection: close\r\n",
         Connections::Reused | Connections::Held => "",
     };
-    format!("GET {path} HTTP/1.1\r\nHost: bench.example\r\nUser-Agent: bench\r\nAccept: */*\r\n{close}\r\n")
+    format!("GET {path} HTTP/1.1\r\nHost: bench.example\r\nUser-Agent: bench\r\nAccept: */*\r\n{accept}{close}\r\n")
         .into_bytes()
 }
 
@@ -420,6 +473,58 @@ fn response(length: usize) -> Vec<u8> {
     .into_bytes();
     bytes.resize(bytes.len() + length, b'x');
     bytes
+}
+
+/// A page as programs write them: markup that repeats, words and numbers that do so less.
+fn page() -> Vec<u8> {
+    const WORDS: &[&str] = &[
+        "order",
+        "invoice",
+        "customer",
+        "pending",
+        "shipped",
+        "warehouse",
+        "quarter",
+        "region",
+        "north",
+        "south",
+        "delivery",
+        "note",
+        "returned",
+        "partial",
+        "refund",
+        "credit",
+        "pallet",
+        "supplier",
+        "urgent",
+        "standard",
+        "express",
+        "archived",
+        "draft",
+        "approved",
+        "rejected",
+    ];
+    let mut state = 1u64;
+    let mut number = |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut body =
+        String::from("<!DOCTYPE html>\n<html><head><title>Orders</title></head><body><table>\n");
+    while body.len() < 100_000 {
+        let (id, price) = (number(1_000_000), number(99_999));
+        let text: Vec<_> = (0..3 + number(8)).map(|_| WORDS[number(WORDS.len())]).collect();
+        body += &format!(
+            "<tr class=\"row\"><td><a href=\"/orders/{id}\">{id}</a></td><td>{}</td><td class=\"price\">{}.{:02}</td></tr>\n",
+            text.join(" "),
+            price / 100,
+            price % 100,
+        );
+    }
+    body.truncate(100_000);
+    let head = "HTTP/1.1 200 OK\r\nServer: origin\r\nContent-Type: text/html\r\nContent-Length: 100000\r\n\r\n";
+    [head.as_bytes(), body.as_bytes()].concat()
 }
 
 fn timing(elapsed: Duration, mut latencies: Vec<f64>) -> Timing {

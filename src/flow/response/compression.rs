@@ -14,7 +14,7 @@ use crate::flow::response::deflate::{Engine, Flush, Format};
 use crate::flow::session::Stream;
 use crate::flow::session::filter::{Filter, Then};
 use crate::state::clock;
-use crate::state::counters::{Counters, ProcessCounters};
+use crate::state::counters::{Counters, ProcessCounters, Rate};
 use crate::state::world::Proxy;
 
 /// `maxcomprate` and its kin as written in `global`.
@@ -198,11 +198,10 @@ impl Filter for Compressing {
         if std::mem::take(&mut self.given) {
             self.out.clear();
         }
-        let before = self.out.len();
         let end = if then == Then::End { self.end } else { 0 };
-        let taken = data.len() as u64 + end;
         let Some(engine) = &mut self.engine else {
-            count(stream, then, taken, None);
+            count(stream, data.len() as u64 + end, None);
+            done(stream, then);
             return data;
         };
         let flush = match then {
@@ -210,11 +209,22 @@ impl Filter for Compressing {
             Then::Pause => Flush::Sync,
             Then::End => Flush::Finish,
         };
-        let compresses = engine.compresses();
-        engine.run(data, flush, &mut self.out);
-        let produced = (self.out.len() - before) as u64 + end;
-        count(stream, then, taken, compresses.then_some(produced));
-        adapt(stream, engine, then, &mut self.out);
+        // Limits are looked at after each of these.
+        let step = if is_limited(stream) { LIMITED_STEP } else { usize::MAX };
+        for piece in data.chunks(step) {
+            let before = self.out.len();
+            engine.run(piece, Flush::None, &mut self.out);
+            let given = (self.out.len() - before) as u64;
+            count(stream, piece.len() as u64, engine.compresses().then_some(given));
+            if step == LIMITED_STEP {
+                adapt(stream, engine, &mut self.out);
+            }
+        }
+        let before = self.out.len();
+        engine.run(&[], flush, &mut self.out);
+        let given = (self.out.len() - before) as u64 + end;
+        count(stream, end, engine.compresses().then_some(given));
+        done(stream, then);
         if then == Then::More && self.out.len() < WORTH_SENDING {
             return &[];
         }
@@ -225,7 +235,7 @@ impl Filter for Compressing {
     fn trailer(&mut self, stream: &Stream<'_>, line: &[u8]) {
         let size = (line.len() as u64).saturating_sub(2);
         let compresses = self.engine.as_ref().is_some_and(Engine::compresses);
-        count(stream, Then::More, size, compresses.then_some(size));
+        count(stream, size, compresses.then_some(size));
     }
 
     fn algorithm(&self) -> Option<&'static str> {
@@ -239,51 +249,61 @@ impl Filter for Compressing {
 
 /// Bytes that come out before they are given on while more goes in.
 const WORTH_SENDING: usize = 16_384;
+/// Bytes that go in before limits are looked at again.
+const LIMITED_STEP: usize = 16_384;
+
+/// The counters of both sides.
+fn each(stream: &Stream<'_>, tell: impl Fn(&Counters)) {
+    tell(&stream.session.frontend_state().counters);
+    if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
+        tell(&backend.state.counters);
+    }
+}
 
 /// What went through, and what came out if it was compressed.
-fn count(stream: &Stream<'_>, then: Then, taken: u64, given: Option<u64>) {
-    let backend = stream.backend().and_then(|p| p.backend.as_ref()).map(|b| &b.state.counters);
-    let frontend = &stream.session.frontend_state().counters;
-    // A frontend that answers by itself stands for the backend too.
-    let both = [Some(frontend), backend].into_iter().flatten();
-    let each = |tell: &dyn Fn(&Counters)| both.clone().for_each(tell);
+fn count(stream: &Stream<'_>, taken: u64, given: Option<u64>) {
     match given {
+        None => each(stream, |c| c.compression_bypassed.add(taken)),
+        Some(0) if taken == 0 => {}
         Some(given) => {
             let process = &stream.session.thread.shared.counters;
             let now_ms = clock::now_ms();
             process.compression_in.add(now_ms, taken as u32);
             process.compression_out.add(now_ms, given as u32);
-            each(&|c| {
+            each(stream, |c| {
                 c.compression_in.add(taken);
                 c.compression_out.add(given);
             });
         }
-        None => each(&|c| c.compression_bypassed.add(taken)),
     }
+}
+
+/// A response that is complete is counted.
+fn done(stream: &Stream<'_>, then: Then) {
     if then == Then::End {
-        each(&|c| c.compressed_responses.inc());
+        each(stream, |c| c.compressed_responses.inc());
     }
+}
+
+/// Whether some limit may change the level.
+fn is_limited(stream: &Stream<'_>) -> bool {
+    let process = &stream.session.thread.shared.counters;
+    stream.world.global.spec.compression.cpu < 100
+        || process.rate_limits.compression.load(Relaxed) > 0
 }
 
 /// Lowers the level while there is too much to do, raises it again when there is not.
-fn adapt(stream: &Stream<'_>, engine: &mut Engine, then: Then, out: &mut Vec<u8>) {
+fn adapt(stream: &Stream<'_>, engine: &mut Engine, out: &mut Vec<u8>) {
     let limits = stream.world.global.spec.compression;
     let process = &stream.session.thread.shared.counters;
-    let limited = limits.cpu < 100 || process.rate_limits.compression.load(Relaxed) > 0;
-    if limited && then != Then::End {
-        let much = is_too_much(process, &limits, &process.compression_out);
-        let level = engine.level();
-        let level = if much { level.saturating_sub(1) } else { limits.level.min(level + 1) };
-        engine.set_level(level, out);
-    }
+    let much = is_too_much(process, &limits, &process.compression_out);
+    let level = engine.level();
+    let level = if much { level.saturating_sub(1) } else { limits.level.min(level + 1) };
+    engine.set_level(level, out);
 }
 
 /// Whether a limit of the process is reached: `rate` is what is compared with `maxcomprate`.
-fn is_too_much(
-    process: &ProcessCounters,
-    limits: &CompressionLimits,
-    rate: &crate::state::counters::Rate,
-) -> bool {
+fn is_too_much(process: &ProcessCounters, limits: &CompressionLimits, rate: &Rate) -> bool {
     let most = process.rate_limits.compression.load(Relaxed);
     (most > 0 && rate.get(clock::now_ms()) > most)
         || (limits.cpu < 100 && thread_load() > limits.cpu)

@@ -5,4 +5,5 @@ pub mod compression;
 mod deflate;
 pub mod error_page;
 pub mod errors;
+mod fixed;
 pub mod monitor;
