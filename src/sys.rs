@@ -89,12 +89,27 @@ pub fn tcp_info(fd: RawFd) -> io::Result<TcpInfo> {
 pub fn forget_connection(fd: RawFd) {
     // SAFETY: the callers' sockets are open while they ask; any other number is reported.
     let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    // What has come is acknowledged: the other end would send it again, and be told.
+    let _ = set_option(fd, libc::SOL_TCP, libc::TCP_QUICKACK, 1);
     let linger = socket2::SockRef::from(&fd).set_linger(Some(std::time::Duration::ZERO));
     let repair = set_option(fd, libc::SOL_TCP, libc::TCP_REPAIR, 1);
     if linger.and(repair).is_err() {
         // Nothing more can be done.
         let _ = set_option(fd, libc::SOL_IP, libc::IP_TTL, 1);
     }
+}
+
+/// Sets the type of service of what a TCP connection sends. Failing, as for unix sockets, changes
+/// nothing.
+pub fn set_tos(fd: RawFd, tos: u8) {
+    let tos = i32::from(tos);
+    let _ = set_option_of(fd, libc::SOL_IP, libc::IP_TOS, tos);
+    let _ = set_option_of(fd, libc::SOL_IPV6, libc::IPV6_TCLASS, tos);
+}
+
+/// Marks what a connection sends for the kernel's routing; without the right to do so, nothing changes.
+pub fn set_mark(fd: RawFd, mark: u32) {
+    let _ = set_option_of(fd, libc::SOL_SOCKET, libc::SO_MARK, mark.cast_signed());
 }
 
 /// The value of a socket option that is one `int`.

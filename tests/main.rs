@@ -37,6 +37,7 @@ mod request_body;
 mod resolvers;
 mod retries;
 mod rows;
+mod rule_actions;
 mod rules;
 mod samples;
 mod servers;

@@ -12,6 +12,7 @@ mod lists;
 mod logs;
 mod redirects;
 mod retries;
+mod rules;
 mod samples;
 mod stats;
 mod tcp;
@@ -21,7 +22,7 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 15] = [
+    let families: [&[Scenario]; 16] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
         bad_messages::SCENARIOS,
@@ -31,6 +32,7 @@ pub fn all() -> Vec<Scenario> {
         cookies::SCENARIOS,
         redirects::SCENARIOS,
         retries::SCENARIOS,
+        rules::SCENARIOS,
         logs::SCENARIOS,
         stats::SCENARIOS,
         cli::SCENARIOS,
@@ -46,7 +48,7 @@ pub fn all() -> Vec<Scenario> {
 /// Whether releases after 2.3 do otherwise, so that only a 2.3 can be the reference: they word
 /// messages, write log headers and error pages anew, and answer some commands differently.
 pub fn changed_after_2_3(name: &str) -> bool {
-    let families = ["config/", "errors/", "bad-messages/", "logs/", "cli/", "checks/"];
+    let families = ["config/", "errors/", "bad-messages/", "logs/", "cli/", "checks/", "rules/"];
     let single = [
         "cookies/insert",
         "samples/log-flags",

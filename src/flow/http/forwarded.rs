@@ -9,20 +9,20 @@ use crate::flow::session::{Session, Stream};
 use crate::sample::pattern::in_network;
 
 /// Last changes to a request before it goes to a server: `unique-id-header`, `option forwardfor`,
-/// `option originalto`.
-pub fn add_headers(stream: &mut Stream<'_>) {
-    unique_id::add_header(stream);
-    add_address(stream, |o| &o.forward_for, |session| session.source().ip());
+/// `option originalto`. Says whether there was room for them.
+pub fn add_headers(stream: &mut Stream<'_>) -> bool {
+    let fits = unique_id::add_header(stream)
+        && add_address(stream, |o| &o.forward_for, |session| session.source().ip());
     // As HAProxy does, the destination only when it is an IPv4 one.
     let destination = |session: &Session| session.destination()?.ip().filter(IpAddr::is_ipv4);
-    add_address(stream, |o| &o.original_to, destination);
+    fits && add_address(stream, |o| &o.original_to, destination)
 }
 
 fn add_address(
     stream: &mut Stream<'_>,
     which: impl Fn(&HttpOptions) -> &Option<ForwardFor>,
     address: impl Fn(&Session) -> Option<IpAddr>,
-) {
+) -> bool {
     let world = stream.world.clone();
     let of = |index: Option<usize>| {
         index.and_then(|i| world.proxies.get(i)).and_then(|p| which(&p.options).as_ref())
@@ -33,8 +33,12 @@ fn add_address(
         && wants_forward_for(stream, address, option, frontend)
     {
         let text = address.to_canonical().to_string();
+        if !stream.request.has_room(option.header.len() + text.len(), world.global.bufsize) {
+            return false;
+        }
         stream.request.add(option.header.as_bytes(), text.as_bytes());
     }
+    true
 }
 
 fn wants_forward_for(

@@ -45,6 +45,11 @@ pub struct Version {
 
 /// Bytes of `HTTP/1.1`.
 const VERSION_LEN: u64 = 8;
+/// What HAProxy's representation of a head costs besides its bytes: for each part, for the whole with the
+/// end of the message, and for the start line and the end of the head.
+const PART: usize = 8;
+const OVERHEAD: usize = 49;
+const START: usize = 36;
 
 impl Version {
     /// HTTP/1.0
@@ -148,6 +153,20 @@ impl Message {
         let status = if self.status == 0 { 0 } else { 3 };
         let start = 24 + VERSION_LEN + len(self.method) + len(self.target) + status;
         self.fields.iter().fold(start + 1, |sum, f| sum + len(f.name) + len(f.value))
+    }
+
+    /// Whether one more field, of `bytes` together, fits in a buffer of this size beside the rest, as
+    /// HAProxy keeps a head: with 8 bytes for each of its parts.
+    pub fn has_room(&self, bytes: usize, buffer: usize) -> bool {
+        self.has_room_to_grow(bytes + PART, buffer)
+    }
+
+    /// Whether the head may grow by so many bytes.
+    pub fn has_room_to_grow(&self, bytes: usize, buffer: usize) -> bool {
+        // Start line, end of the head and end of the message are parts too.
+        let kept = OVERHEAD + PART * (self.fields.len() + 3) + bytes;
+        // What was removed is still in the text: most heads fit without being counted.
+        self.text.len() + START + kept <= buffer || self.counted_size() as usize + kept <= buffer
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Span {

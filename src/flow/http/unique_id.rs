@@ -74,14 +74,18 @@ pub fn of(stream: &Stream<'_>) -> Option<Rc<[u8]>> {
 }
 
 /// Adds the header for the server.
-pub fn add_header(stream: &mut Stream<'_>) {
+pub fn add_header(stream: &mut Stream<'_>) -> bool {
     let world = stream.world.clone();
-    let Some(frontend) = world.proxies.get(stream.frontend) else { return };
+    let Some(frontend) = world.proxies.get(stream.frontend) else { return true };
     if let Some(header) = frontend.unique_id.as_ref().and_then(|u| u.header.as_deref())
         && let Some(id) = of(stream)
     {
+        if !stream.request.has_room(header.len() + id.len(), world.global.bufsize) {
+            return false;
+        }
         stream.request.add(header, &id);
     }
+    true
 }
 
 fn format(line: &mut Line<'_>) -> Parsed {

@@ -6,7 +6,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::flow::http::message::{Message, element_end, trim_blanks};
 use crate::flow::log::format::LogFormat;
 use crate::flow::phase::Phase;
-use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
+use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict, strict_mode};
 use crate::flow::session::Stream;
 use crate::sample::pattern::regex::{Groups, Regex, compile_regex};
 
@@ -27,13 +27,15 @@ struct Write {
 impl Action for Write {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         self.value.with_text(stream, phase, |stream, value| {
-            let message = message(stream, phase);
             if self.replace {
-                message.remove(&self.name);
+                message(stream, phase).remove(&self.name);
             }
-            message.add(&self.name, value);
-        });
-        Verdict::Continue
+            if !strict_mode::has_room(stream, phase, self.name.len() + value.len()) {
+                return strict_mode::failed(stream);
+            }
+            message(stream, phase).add(&self.name, value);
+            Verdict::Continue
+        })
     }
 }
 
@@ -61,20 +63,23 @@ struct Replace {
 impl Action for Replace {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         self.template.with_text(stream, phase, |stream, template| {
-            let message = message(stream, phase);
-            for index in 0..message.len() {
-                let field = message.fields().nth(index).filter(|(name, _)| **name == *self.name);
+            for index in 0..message(stream, phase).len() {
+                let held = message(stream, phase);
+                let field = held.fields().nth(index).filter(|(name, _)| **name == *self.name);
                 let Some((_, value)) = field else { continue };
                 let new = match self.elements {
                     true => replace_elements(&self.regex, template, value),
                     false => replace(&self.regex, template, value),
                 };
-                if let Some(new) = new {
-                    message.set_value(index, &new);
+                let Some(new) = new else { continue };
+                let old = value.len();
+                if !strict_mode::has_room_to_grow(stream, phase, old, new.len()) {
+                    return strict_mode::failed(stream);
                 }
+                message(stream, phase).set_value(index, &new);
             }
-        });
-        Verdict::Continue
+            Verdict::Continue
+        })
     }
 }
 
@@ -205,15 +210,6 @@ pub const PART: Part = Part {
             doc: "Removes every header of this name.",
             examples: &["del-header server"],
             parse: remove,
-            ..ROW
-        },
-        ActionRow {
-            name: "early-hint",
-            rule_sets: RuleSets::HTTP_REQUEST,
-            args: "<name> <format>",
-            doc: "Sends a header ahead of the response, with status 103.",
-            examples: &["early-hint link \"</style.css>; rel=preload\""],
-            status: Status::Planned,
             ..ROW
         },
         ActionRow {

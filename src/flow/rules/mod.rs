@@ -7,16 +7,19 @@ pub mod capture;
 pub mod condition;
 pub mod conflicts;
 pub mod deny;
+pub mod early_hint;
 pub mod first;
 pub mod header;
 pub mod log_level;
 pub mod map;
+pub mod packet;
 pub mod planned;
 pub mod priority;
 pub mod redirect;
 pub mod reply;
 pub mod resolve;
 pub mod start_line;
+pub mod strict_mode;
 pub mod switch;
 pub mod tcp;
 pub mod track;
@@ -176,6 +179,8 @@ pub struct ActionLine<'a, 'b> {
     pub references: Vec<Reference>,
     /// Caches that are named.
     pub caches: Vec<String>,
+    /// The action of the rule before it in the rule set.
+    pub previous: Option<String>,
 }
 
 /// The proxy that a rule stands in, as far as it has been read.
@@ -222,6 +227,9 @@ pub fn read_arguments<T>(
     let proxy = line.proxy();
     let owner = RuleOwner { name: proxy.name.clone(), kind: proxy.kind, mode: proxy.basics.mode };
     let captures = std::mem::take(&mut proxy.rules.captures);
+    let previous = proxy.rules.sets.iter().rev().find(|(set, _)| *set == rule_set.0);
+    let previous = previous.and_then(|(_, rule)| rule.words.first());
+    let previous = previous.map(|word| word.str().into_owned());
     let mut action_line = ActionLine {
         words: line.words.clone(),
         bracket,
@@ -234,6 +242,7 @@ pub fn read_arguments<T>(
         captures,
         references: Vec::new(),
         caches: Vec::new(),
+        previous,
     };
     let value = read(&mut action_line)?;
     let ActionLine { words, planned, captures, references, caches, .. } = action_line;
@@ -393,6 +402,12 @@ pub struct Rules {
 
 /// Runs a rule set; `Continue` when no rule ended it.
 pub fn run(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
+    stream.skips_failed_rules = false;
+    go_on(rules, stream, phase)
+}
+
+/// Runs the rest of a rule set, as strict as it is by now.
+pub fn go_on(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Verdict {
     for (index, rule) in rules.iter().enumerate() {
         if let Some(condition) = &rule.condition
             && !condition.holds(&stream.sample_context(phase))

@@ -53,44 +53,6 @@ fn spoe_group(line: &mut ActionLine<'_, '_>) -> Read {
     not_built()
 }
 
-fn nice(line: &mut ActionLine<'_, '_>) -> Read {
-    match line.word() {
-        Some(_) => not_built(),
-        None => Err(refuse(line, "expects exactly 1 argument (integer value)")),
-    }
-}
-
-/// `set-tos`, `set-mark`: a number, also in hexadecimal.
-fn number(line: &mut ActionLine<'_, '_>) -> Read {
-    let Some(word) = (!line.at_condition()).then(|| line.word()).flatten() else {
-        return Err(refuse(line, "expects exactly 1 argument (integer/hex value)"));
-    };
-    let text = word.str();
-    let parsed = match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(hex) => u32::from_str_radix(hex, 16).is_ok(),
-        None => text.parse::<i64>().is_ok(),
-    };
-    if !parsed {
-        return Err(refuse(
-            line,
-            format!("invalid character starting at '{text}' (integer/hex value expected)"),
-        ));
-    }
-    not_built()
-}
-
-fn on_off(line: &mut ActionLine<'_, '_>) -> Read {
-    let word = line.word().map(|w| w.str()).unwrap_or_default();
-    match &*word {
-        "on" | "off" => not_built(),
-        "" => Err(refuse(line, "expects exactly 1 arguments")),
-        other => Err(refuse(
-            line,
-            format!("Unexpected value '{other}'. Only 'on' and 'off' are supported"),
-        )),
-    }
-}
-
 /// What `use-service` knows without Lua.
 pub const SERVICES: &[&str] = &["prometheus-exporter"];
 
@@ -99,6 +61,10 @@ fn service(line: &mut ActionLine<'_, '_>) -> Read {
         None => Err(refuse(line, "'use-service' expects a service name.")),
         Some(name) if SERVICES.contains(&&*name.str()) || name.bytes().starts_with(b"lua.") => {
             not_built()
+        }
+        // The TCP rule sets name the word that HAProxy looks at there.
+        Some(_) if line.rule_set == RuleSets::TCP_REQUEST_CONTENT => {
+            Err(refuse(line, "'content' unknown service name."))
         }
         Some(name) => Err(refuse(line, format!("'{name}' unknown service name."))),
     }
@@ -131,62 +97,12 @@ pub const PART: Part = Part {
             ..ROW
         },
         ActionRow {
-            name: "set-mark",
-            rule_sets: HTTP,
-            args: "<mark>",
-            doc: "Marks packets to the client for the kernel's routing.",
-            examples: &["set-mark 0x10"],
-            parse: number,
-            ..ROW
-        },
-        ActionRow {
-            name: "set-nice",
-            rule_sets: HTTP,
-            args: "<nice>",
-            doc: "Sets how urgent the stream's task is.",
-            examples: &["set-nice 100"],
-            status: Status::NoEffect("tasks are scheduled by tokio"),
-            parse: nice,
-            ..ROW
-        },
-        ActionRow {
-            name: "set-tos",
-            rule_sets: HTTP,
-            args: "<tos>",
-            doc: "Sets the type of service (DSCP and ECN) of the packets to the client.",
-            examples: &["set-tos 8"],
-            parse: number,
-            ..ROW
-        },
-        ActionRow {
-            name: "silent-drop",
-            rule_sets: HTTP,
-            doc: "Forgets the connection without telling the client.",
-            examples: &["silent-drop"],
-            ..ROW
-        },
-        ActionRow {
-            name: "strict-mode",
-            rule_sets: HTTP.and(RuleSets::HTTP_AFTER_RESPONSE),
-            args: "{ on | off }",
-            doc: "Whether a rule that cannot change a header for lack of room fails the message.",
-            examples: &["strict-mode on"],
-            parse: on_off,
-            ..ROW
-        },
-        ActionRow {
             name: "use-service",
             rule_sets: CONTENT,
             args: "<service>",
             doc: "Answers with a service of this program: `prometheus-exporter`.",
             examples: &["use-service prometheus-exporter"],
             parse: service,
-            ..ROW
-        },
-        ActionRow {
-            name: "wait-for-handshake",
-            doc: "Holds a request that came as early data until the handshake is done.",
-            examples: &["wait-for-handshake"],
             ..ROW
         },
     ],

@@ -125,7 +125,7 @@ pub async fn resume(rules: &[Rule], stream: &mut Stream<'_>, phase: Phase) -> Ve
     loop {
         let next = wait(stream, phase, None).await;
         rest = rest.get(next..).unwrap_or_default();
-        match rules::run(rest, stream, phase) {
+        match rules::go_on(rest, stream, phase) {
             Verdict::Resolve => {}
             verdict => return verdict,
         }

@@ -9,7 +9,7 @@ use crate::flow::log::format::LogFormat;
 use crate::flow::phase::Phase;
 use crate::flow::response::error_page;
 use crate::flow::rules::header::{arguments, replace};
-use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
+use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict, strict_mode};
 use crate::flow::session::Stream;
 use crate::sample::pattern::regex::{Regex, compile_regex};
 
@@ -43,6 +43,16 @@ impl RequestPart {
             RequestPart::PathAndQuery => request.path_and_query().unwrap_or_default(),
             RequestPart::Query => request.query().unwrap_or_default(),
             RequestPart::Uri => request.target(),
+        }
+    }
+
+    /// Changes it, if there is room.
+    fn change(self, stream: &mut Stream<'_>, phase: Phase, text: &[u8]) -> Verdict {
+        let old = self.get(&stream.request).len();
+        let fits = strict_mode::has_room_to_grow(stream, phase, old, text.len());
+        match fits && self.set(&mut stream.request, text) {
+            true => Verdict::Continue,
+            false => strict_mode::failed(stream),
         }
     }
 
@@ -108,10 +118,7 @@ struct Set {
 
 impl Action for Set {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-        let done = self
-            .text
-            .with_text(stream, phase, |stream, text| self.part.set(&mut stream.request, text));
-        if done { Verdict::Continue } else { Verdict::Failed }
+        self.text.with_text(stream, phase, |stream, text| self.part.change(stream, phase, text))
     }
 }
 
@@ -125,11 +132,12 @@ struct Replace {
 
 impl Action for Replace {
     fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
-        let done = self.template.with_text(stream, phase, |stream, template| {
-            let new = replace(&self.regex, template, self.part.get(&stream.request));
-            new.is_none_or(|new| self.part.set(&mut stream.request, &new))
-        });
-        if done { Verdict::Continue } else { Verdict::Failed }
+        self.template.with_text(stream, phase, |stream, template| {
+            match replace(&self.regex, template, self.part.get(&stream.request)) {
+                Some(new) => self.part.change(stream, phase, &new),
+                None => Verdict::Continue,
+            }
+        })
     }
 }
 
@@ -141,9 +149,13 @@ struct SetStatus {
 }
 
 impl Action for SetStatus {
-    fn run(&self, stream: &mut Stream<'_>, _: Phase) -> Verdict {
+    fn run(&self, stream: &mut Stream<'_>, phase: Phase) -> Verdict {
         let usual = error_page::reason(self.status).as_bytes();
         let reason = self.reason.as_deref().unwrap_or(usual);
+        let old = stream.response.reason().len();
+        if !strict_mode::has_room_to_grow(stream, phase, old, reason.len()) {
+            return strict_mode::failed(stream);
+        }
         let version = stream.response.version;
         stream.response.set_status_line(version, self.status, reason);
         stream.status = self.status;

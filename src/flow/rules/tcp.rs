@@ -91,6 +91,8 @@ const ROW: ActionRow = ActionRow {
     parse: |_| Ok(Box::new(Decide(Verdict::Allow))),
 };
 
+const EVERYWHERE: RuleSets = ALL.and(RuleSets::HTTP_REQUEST).and(RuleSets::HTTP_RESPONSE);
+
 const RULES: Keyword = Keyword {
     args: "<action> [<options>...] [ { if | unless } <condition> ]",
     status: Status::Works,
@@ -208,6 +210,7 @@ pub const PART: Part = Part {
         },
         ActionRow {
             name: "silent-drop",
+            rule_sets: EVERYWHERE,
             doc: "Forgets the connection without telling the client.",
             examples: &["silent-drop"],
             parse: |_| Ok(Box::new(Decide(Verdict::SilentDrop))),

@@ -9,6 +9,7 @@ use crate::flow::http::h1::body;
 use crate::flow::http::h1::framing::{self, Body};
 use crate::flow::http::h1::head::{self, HeadError, Limits, Partial};
 use crate::flow::http::h1::progress::Progress;
+use crate::flow::http::h1::write::{self, Connection};
 use crate::flow::http::options::KeepAlive;
 use crate::flow::log::LogLevel;
 use crate::flow::log::format::LogContext;
@@ -25,6 +26,7 @@ use crate::flow::session::{
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Follows;
 use crate::state::clock::{self, Moment};
+use crate::sys;
 
 /// Why a request did not run its course.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +146,9 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     persist::use_server(stream, Phase::Request);
     persist::read_cookies(stream);
     stick::find(stream, Phase::Request);
-    forwarded::add_headers(stream);
+    if !forwarded::add_headers(stream) {
+        return Err(request_failed(stream));
+    }
     filter::begin(stream);
     forward::run(stream, client).await
 }
@@ -403,6 +407,9 @@ async fn request_rules(
         let going_on = resolve::resume(&proxy.rules.http_request, stream, Phase::Request);
         verdict = Box::pin(going_on).await;
     }
+    if !stream.hints.is_empty() {
+        Box::pin(send_hints(stream, client)).await;
+    }
     match verdict {
         Verdict::Continue | Verdict::Allow => {}
         Verdict::Answered => {
@@ -453,6 +460,60 @@ async fn request_rules(
     }
 }
 
+/// Sends what is to be told ahead of the response.
+async fn send_hints(stream: &mut Stream<'_>, client: &mut Client) {
+    let mut bytes = Vec::new();
+    for hint in std::mem::take(&mut stream.hints) {
+        stream.bytes_out += hint.counted_size();
+        write::response(&hint, Connection::Implied, &mut bytes);
+    }
+    let timeout = stream.frontend().and_then(|p| p.timeouts.client);
+    let (_, mut writer) = client.socket.split();
+    // A client that takes none is noticed when the response is sent.
+    let _ = client.timer.within(timeout, writer.write_all(&bytes, Follows::Unknown)).await;
+}
+
+/// A rule has closed the client's connection: the log shows no times and no status.
+fn dropped(stream: &mut Stream<'_>, client: &Client, verdict: Verdict) -> Ending {
+    if verdict == Verdict::SilentDrop {
+        sys::forget_connection(client.socket.fd());
+    }
+    count_denied(stream);
+    let listen = stream.frontend().and_then(|p| p.backend.as_ref());
+    if let Some(listen) = listen.filter(|_| verdict == Verdict::Reject && stream.backend.is_none())
+    {
+        // A `listen` section is its own backend already.
+        listen.state.counters.denied_requests.inc();
+    }
+    stream.times.request = None;
+    Ending::silent(0, Who::Proxy, When::Request)
+}
+
+/// Counts a denied request everywhere that it has passed.
+pub fn count_denied(stream: &Stream<'_>) {
+    stream.session.frontend_state().counters.denied_requests.inc();
+    stream.session.listener.counters.denied_requests.inc();
+    if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
+        backend.state.counters.denied_requests.inc();
+    }
+}
+
+/// A rule could not do what it must: 500.
+pub fn request_failed(stream: &mut Stream<'_>) -> Ending {
+    count_internal_error(stream);
+    stream.times.request = None;
+    Ending::page(500, Who::Proxy, When::Request).keeping()
+}
+
+/// Counts an internal error everywhere that the request has passed.
+pub fn count_internal_error(stream: &Stream<'_>) {
+    stream.session.frontend_state().counters.internal_errors.inc();
+    stream.session.listener.counters.internal_errors.inc();
+    if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
+        backend.state.counters.internal_errors.inc();
+    }
+}
+
 /// A rule refused the request.
 async fn refused(
     stream: &mut Stream<'_>,
@@ -460,15 +521,15 @@ async fn refused(
     verdict: Verdict,
     tarpit: Option<Duration>,
 ) -> Ending {
+    match verdict {
+        Verdict::Reject | Verdict::SilentDrop => return dropped(stream, client, verdict),
+        Verdict::Deny(_) | Verdict::Refused | Verdict::Tarpit(_) | Verdict::TarpitRefused => {}
+        _ => return request_failed(stream),
+    }
     stream.session.frontend_state().counters.denied_requests.inc();
     track::count_error(stream);
-    if matches!(
-        verdict,
-        Verdict::Deny(_) | Verdict::Refused | Verdict::Tarpit(_) | Verdict::TarpitRefused
-    ) {
-        // For the log line.
-        persist::read_cookies(stream);
-    }
+    // For the log line.
+    persist::read_cookies(stream);
     if let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) {
         backend.state.counters.denied_requests.inc();
     } else {
@@ -477,7 +538,7 @@ async fn refused(
     match verdict {
         Verdict::Deny(status) => Ending::page(status, Who::Proxy, When::Request).keeping(),
         Verdict::Refused => Ending::answered(Who::Proxy, When::Request).keeping(),
-        Verdict::Tarpit(_) | Verdict::TarpitRefused => {
+        _ => {
             let (status, page) = match verdict {
                 Verdict::Tarpit(status) => (status, Ending::page(status, Who::Proxy, When::Tarpit)),
                 _ => (stream.response.status, Ending::answered(Who::Proxy, When::Tarpit)),
@@ -488,15 +549,6 @@ async fn refused(
                 Err(_) => page,
                 Ok(()) => Ending::silent(status, Who::Proxy, When::Tarpit),
             }
-        }
-        Verdict::Reject => Ending::silent(0, Who::Proxy, When::Request),
-        Verdict::SilentDrop => {
-            client.socket.reset_on_close();
-            Ending::silent(0, Who::Proxy, When::Request)
-        }
-        _ => {
-            stream.session.frontend_state().counters.internal_errors.inc();
-            Ending::page(500, Who::Proxy, When::Request)
         }
     }
 }
@@ -520,7 +572,9 @@ pub async fn answer(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
 async fn send_own(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
     stream.status = own_status(stream);
     filter::response(stream, reply::body(stream));
-    after_response_rules(stream);
+    if !after_response_rules(stream) {
+        return Err(request_failed(stream));
+    }
     filter::reply(stream);
     send_reply(stream, client).await
 }
@@ -578,18 +632,24 @@ async fn send_reply(stream: &mut Stream<'_>, client: &mut Client) -> Result<Afte
     Ok(After::Close)
 }
 
-/// `http-after-response`, of the backend and then the frontend.
-pub fn after_response_rules(stream: &mut Stream<'_>) {
+/// `http-after-response`, of the backend and then the frontend; says whether they could do their work.
+pub fn after_response_rules(stream: &mut Stream<'_>) -> bool {
     let world = stream.world.clone();
     // To these rules nothing has gone wrong yet.
     let outcome = std::mem::take(&mut stream.outcome);
+    let mut passed = true;
     let backend = stream.backend.filter(|b| *b != stream.frontend);
     for index in backend.into_iter().chain([stream.frontend]) {
         if let Some(proxy) = world.proxies.get(index) {
-            rules::run(&proxy.rules.http_after_response, stream, Phase::AfterResponse);
+            let after = &proxy.rules.http_after_response;
+            passed &= rules::run(after, stream, Phase::AfterResponse) != Verdict::Failed;
+        }
+        if !passed {
+            break;
         }
     }
     stream.outcome = outcome;
+    passed
 }
 
 /// Turns an ending into what the client and the log see.
@@ -603,7 +663,14 @@ async fn conclude(stream: &mut Stream<'_>, client: &mut Client, ending: Ending) 
         reply::error_page(stream, ending.status);
     }
     stream.status = own_status(stream);
-    after_response_rules(stream);
+    if !after_response_rules(stream) {
+        // Then the page as it is, without them.
+        reply::error_page(stream, 500);
+        stream.status = own_status(stream);
+        if !matches!(ending.outcome.who, Who::Client | Who::ClientTimeout) {
+            stream.outcome.who = Who::Proxy;
+        }
+    }
     stream.framing.keep_alive &= ending.keep;
     match send_reply(stream, client).await {
         Ok(after) => after,
@@ -635,12 +702,13 @@ fn count_outcome(stream: &Stream<'_>) {
         counters.bytes_in.add(stream.bytes_in);
         counters.bytes_out.add(stream.bytes_out);
     }
-    if stream.status != 0 {
+    // Whatever was asked is counted, also what was given no status.
+    if stream.status != 0 || !stream.request_line.is_empty() {
         frontend.response(stream.status);
     }
     let Some(backend) = stream.backend().and_then(|p| p.backend.as_ref()) else { return };
     let backend = &backend.state.counters;
-    if stream.status != 0 {
+    if stream.status != 0 || !stream.request_line.is_empty() {
         backend.response(stream.status);
     }
     let server = stream.server().map(|s| &s.status.counters);

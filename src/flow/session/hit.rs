@@ -8,7 +8,7 @@ use crate::flow::phase::Phase;
 use crate::flow::response::cache::{self, Hit};
 use crate::flow::rules::capture;
 use crate::flow::server::persist::{self, ResponseFate};
-use crate::flow::session::exchange::{END, Ending, after_response_rules};
+use crate::flow::session::exchange::{END, Ending, after_response_rules, request_failed};
 use crate::flow::session::http::After;
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::way_back::{blocked_cookie, response_rules};
@@ -84,7 +84,9 @@ fn receive(stream: &mut Stream<'_>, hit: &Hit) -> Result<(), Ending> {
     if persist::answer(stream) == ResponseFate::Blocked {
         return Err(blocked_cookie(stream));
     }
-    after_response_rules(stream);
+    if !after_response_rules(stream) {
+        return Err(request_failed(stream));
+    }
     Ok(())
 }
 

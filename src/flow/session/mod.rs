@@ -539,6 +539,10 @@ pub struct Stream<'s> {
     pub applet: Option<&'static str>,
     /// The unique id, once somebody asked for it.
     pub unique_id: RefCell<Option<Rc<[u8]>>>,
+    /// Responses of status 103 that go to the client first (`http-request early-hint`).
+    pub hints: Vec<Message>,
+    /// `strict-mode off`, as long as the rule set runs.
+    pub skips_failed_rules: bool,
     /// What `set-log-level` said.
     pub log_level: LogLevel,
     /// What persistence and captured cookies found, `None` where neither is configured.
@@ -605,6 +609,8 @@ impl<'s> Stream<'s> {
             variables: Variables::default(),
             applet: None,
             unique_id: RefCell::default(),
+            hints: Vec::new(),
+            skips_failed_rules: false,
             log_level: LogLevel::Usual,
             persisted: None,
             priority: Priority::default(),

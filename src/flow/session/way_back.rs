@@ -16,7 +16,9 @@ use crate::flow::rules::{self, Verdict, capture};
 use crate::flow::server::persist::{self, ResponseFate};
 use crate::flow::server::retry::RetryOn;
 use crate::flow::server::stick;
-use crate::flow::session::exchange::{END, Ending, after_response_rules, too_large};
+use crate::flow::session::exchange::{
+    END, Ending, after_response_rules, count_denied, count_internal_error, too_large,
+};
 use crate::flow::session::filter::{self, Relay};
 use crate::flow::session::forward::{Limited, ServerAfter, retries};
 use crate::flow::session::outcome::{When, Who};
@@ -27,6 +29,7 @@ use crate::flow::transport::socket::{Follows, Reader, Writer};
 use crate::flow::transport::timer::Timer;
 use crate::state::counters::{Counter, Counters};
 use crate::state::world::Proxy;
+use crate::sys;
 
 /// How the response is brought back.
 pub(super) struct WayBack {
@@ -77,7 +80,10 @@ impl WayBack {
         if stream.world.looks_at_response_bodies {
             request_body::look_at_response(stream, framing.body, server.input.filled());
         }
-        response_rules(stream)?;
+        if let Err(ending) = response_rules(stream) {
+            count_unsent(stream, server.input, framing.body);
+            return Err(ending);
+        }
         if persist::answer(stream) == ResponseFate::Blocked {
             return Err(blocked_cookie(stream));
         }
@@ -172,7 +178,10 @@ impl WayBack {
     ) -> Result<ServerAfter, Ending> {
         let chunked = sends_chunks(stream, framing.body);
         stream.framing.keep_alive &= !stream.session.thread.stopping.get();
-        after_response_rules(stream);
+        if !after_response_rules(stream) {
+            count_unsent(stream, server.input, framing.body);
+            return Err(response_failed(stream));
+        }
         let filtered = !framing.upgrade && filter::head(stream);
         if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
             context.frontend.log.emit_early(&context);
@@ -451,18 +460,49 @@ pub(super) fn response_rules(stream: &mut Stream<'_>) -> Result<(), Ending> {
         match rules::run(&proxy.rules.http_response, stream, Phase::Response) {
             Verdict::Continue | Verdict::Allow => {}
             Verdict::Answered => {
+                stream.times.response = None;
                 return Err(Ending::answered(Who::Local, When::Headers).keeping());
             }
             verdict @ (Verdict::Deny(_) | Verdict::Refused) => {
                 count_abort(stream, |c| &c.denied_responses);
                 stream.session.frontend_state().counters.denied_responses.inc();
-                return Err(match verdict {
+                stream.times.response = None;
+                let ending = match verdict {
                     Verdict::Deny(status) => Ending::page(status, Who::Proxy, When::Headers),
                     _ => Ending::answered(Who::Proxy, When::Headers),
-                });
+                };
+                return Err(ending.keeping());
             }
-            _ => return Err(Ending::page(500, Who::Proxy, When::Headers)),
+            Verdict::SilentDrop => {
+                sys::forget_connection(stream.session.fd());
+                count_denied(stream);
+                stream.times.response = None;
+                return Err(Ending::silent(stream.status, Who::Proxy, When::Request));
+            }
+            _ => return Err(response_failed(stream)),
         }
     }
     Ok(())
+}
+
+/// A rule could not do what it must: 500.
+fn response_failed(stream: &mut Stream<'_>) -> Ending {
+    count_internal_error(stream);
+    if let Some(server) = stream.server() {
+        // As HAProxy does: once for the rule and once for the response.
+        server.status.counters.internal_errors.add(2);
+    }
+    stream.times.response = None;
+    Ending::page(500, Who::Proxy, When::Headers).keeping()
+}
+
+/// What has come of a body that goes nowhere is counted all the same.
+fn count_unsent(stream: &mut Stream<'_>, input: &mut Buffer, body: Body) {
+    let mut decoder = Decoder::new(body);
+    let counted = Cell::new(0);
+    let whole = Reframe::new(false).run(&mut decoder, input, &mut Vec::new(), &counted).is_ok();
+    stream.bytes_out += counted.get();
+    if whole && decoder.is_done() {
+        stream.bytes_out += END + u64::from(body == Body::Chunked);
+    }
 }
