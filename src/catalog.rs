@@ -391,6 +391,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::response::cache::PART,
     &crate::flow::response::compression::PART,
     &crate::flow::log::PART,
+    &crate::flow::log::forward::PART,
     &crate::flow::log::ring::PART,
     &crate::flow::log::tags::PART,
     &crate::sample::fetch::auth::PART,

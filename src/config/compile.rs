@@ -14,6 +14,7 @@ use crate::config::spec::{ProxyKind, ProxySpec, ServerSpec, Spec};
 use crate::control::cli::spec::CliSpec;
 use crate::flow::http::options::HttpOptions;
 use crate::flow::listener::bind::Listener;
+use crate::flow::log::forward::Forwarder;
 use crate::flow::log::ring::{self, Sink};
 use crate::flow::response::cache;
 use crate::flow::rules::first::FirstOf;
@@ -98,7 +99,7 @@ pub fn compile(
     }
     let tables = HashMap::new();
     let backends = None;
-    let sinks = ring::compile(spec, previous.map_or(&[], |world| &world.sinks));
+    let sinks = ring::compile(spec, previous.map_or(&[], |world| &world.sinks), outside);
     let hostname = outside.hostname();
     let caches = cache::compile_all(spec, previous);
     let resolvers = resolver::section::compile_all(spec, previous);
@@ -132,6 +133,7 @@ pub fn compile(
     let maxconn = spec.global.compile(purpose.cpus, String::new()).maxconn;
     feed_backends(&mut proxies, maxconn);
     let log = spec.global.log.compile(&mut compiler);
+    let forwarders = Forwarder::compile_all(&mut compiler);
     let Compiler { tables, sinks, caches, hostname, resolvers, .. } = compiler;
     if diagnostics.refused() {
         return None;
@@ -150,6 +152,7 @@ pub fn compile(
         looks_at_bodies: body::LOOKED_AT.load(Relaxed),
         looks_at_response_bodies: body::RESPONSES_LOOKED_AT.load(Relaxed),
         proxies,
+        forwarders,
         sinks,
         tables,
         caches,

@@ -77,6 +77,8 @@ pub struct Listen {
 pub enum ListenAddress {
     /// `ipv4@`, `ipv6@` and plain addresses.
     Tcp(SocketAddr),
+    /// `dgram-bind`: datagrams.
+    Udp(SocketAddr),
     /// `unix@` and paths, with `unix-bind prefix` already applied.
     Unix(PathBuf),
     /// `abns@`: the name without its leading zero byte.
@@ -144,7 +146,10 @@ impl Listen {
     /// What a running socket is recognised by at a reload.
     pub fn identity(&self) -> Identity {
         Identity {
-            address: self.address.to_string(),
+            address: match self.address {
+                ListenAddress::Udp(_) => format!("udp@{}", self.address),
+                _ => self.address.to_string(),
+            },
             interface: self.options.interface.clone().unwrap_or_default(),
             namespace: self.options.namespace.clone().unwrap_or_default(),
             v6only: self.options.v6only.unwrap_or(false),
@@ -157,7 +162,9 @@ impl fmt::Display for ListenAddress {
     /// As HAProxy's messages name it: IPv6 addresses without brackets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "{}:{}", address.ip(), address.port()),
+            Self::Tcp(address) | Self::Udp(address) => {
+                write!(f, "{}:{}", address.ip(), address.port())
+            }
             Self::Unix(path) => write!(f, "{}", path.display()),
             Self::Abstract(name) => write!(f, "abns@{}", String::from_utf8_lossy(name)),
             Self::Inherited(fd) => write!(f, "fd@{fd}"),

@@ -320,6 +320,7 @@ impl<'a> Reader<'a> {
 const BUILT: &[Sections] = &[
     Sections::CACHE,
     Sections::HTTP_ERRORS,
+    Sections::LOG_FORWARD,
     Sections::RESOLVERS,
     Sections::RING,
     Sections::USERLIST,

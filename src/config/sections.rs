@@ -95,9 +95,8 @@ fn peer(line: &mut Line<'_>) -> Parsed {
 fn bind(line: &mut Line<'_>) -> Parsed {
     let Some(text) = line.word() else { return Ok(()) };
     let text = text.str().into_owned();
-    let needs_port = line.section == Sections::PEERS || line.keyword.name == "dgram-bind";
     let subject = format!("'{} {text}'", line.keyword.name);
-    address(line, &subject, &text, needs_port)?;
+    address(line, &subject, &text, true)?;
     bind_options(line)
 }
 
@@ -108,16 +107,45 @@ fn ring_server(line: &mut Line<'_>) -> Parsed {
     let subject = format!("'server {name}'");
     let text = text.str().into_owned();
     address(line, &subject, &text, false)?;
+    let mut ahead = line.words.clone();
+    while let Some(word) = ahead.word() {
+        // A ring's connections are plain ones so far.
+        if EFFECTIVE.contains(&&*word.str()) {
+            let place = line.words.place.clone();
+            line.spec.note_planned(&format!("server {} in ring", word.str()), &place);
+        }
+    }
+    let mut ahead = line.words.clone();
+    while let Some(word) = ahead.word() {
+        if *word == *"log-proto" {
+            let value = ahead.word().map(|w| w.str().into_owned()).unwrap_or_default();
+            if !matches!(&*value, "legacy" | "octet-count") {
+                return Err(line.bare(format!(
+                    "'log-proto' expects one of 'legacy' or 'octet-count' but got '{value}'"
+                )));
+            }
+        }
+    }
     server_options(line, &subject)
 }
+
+/// Options that would change how a ring's server is reached.
+const EFFECTIVE: [&str; 9] = [
+    "ssl",
+    "source",
+    "send-proxy",
+    "send-proxy-v2",
+    "namespace",
+    "tfo",
+    "socks4",
+    "resolvers",
+    "via-socks4",
+];
 
 /// A timeout whose mistakes are told without the blank before the colon.
 fn timeout(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
     let Some(word) = line.word() else {
-        if line.section == Sections::LOG_FORWARD {
-            return Err(line.alert(format!("missing {name} value.")));
-        }
         return Err(line.alert(format!("'{name}' expects <time> as argument.")));
     };
     match parse_time(word.bytes(), TimeUnit::Milliseconds) {
@@ -142,7 +170,7 @@ fn ring_size(line: &mut Line<'_>) -> Parsed {
 fn ring_format(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str()).unwrap_or_default();
     match &*word {
-        "rfc3164" | "rfc5424" | "short" | "priority" | "timed" | "iso" | "raw" | "local" => Ok(()),
+        "rfc3164" | "rfc5424" | "short" | "priority" | "timed" | "iso" | "raw" => Ok(()),
         other => Err(line.alert(format!("unknown format '{other}'."))),
     }
 }
@@ -243,8 +271,6 @@ const PEERS: Keyword = Keyword { sections: Sections::PEERS, parse: any, ..Keywor
 const MAILERS: Keyword = Keyword { sections: Sections::MAILERS, ..Keyword::NEW };
 const PROGRAM: Keyword = Keyword { sections: Sections::PROGRAM, ..Keyword::NEW };
 const RING: Keyword = Keyword { sections: Sections::RING, ..Keyword::NEW };
-const LOG_FORWARD: Keyword =
-    Keyword { sections: Sections::LOG_FORWARD, parse: any, ..Keyword::NEW };
 const FCGI: Keyword = Keyword { sections: Sections::FCGI_APP, ..Keyword::NEW };
 
 /// The rows of this family.
@@ -388,6 +414,7 @@ pub const PART: Part = Part {
             doc: "Where messages are sent.",
             examples: &["server s1 127.0.0.1:514"],
             parse: ring_server,
+            status: Status::Works,
             ..RING
         },
         Keyword {
@@ -405,55 +432,17 @@ pub const PART: Part = Part {
             doc: "How long connecting may take.",
             examples: &["timeout connect 5s"],
             parse: timeout,
+            status: Status::Works,
             ..RING
         },
         Keyword {
             name: "timeout server",
             args: "<time>",
-            doc: "How long the server may be silent.",
+            doc: "How long what was sent to a server may wait to be taken.",
             examples: &["timeout server 10s"],
             parse: timeout,
+            status: Status::Works,
             ..RING
-        },
-        Keyword {
-            name: "backlog",
-            args: "<conns>",
-            doc: "Connections waiting to be accepted.",
-            examples: &["backlog 100"],
-            parse: |line| line.required("'backlog' expects an integer argument.").map(drop),
-            ..LOG_FORWARD
-        },
-        Keyword {
-            name: "bind",
-            args: "<address> [<option>...]",
-            doc: "Where messages are taken over TCP.",
-            examples: &["bind 127.0.0.1:1514"],
-            parse: bind,
-            ..LOG_FORWARD
-        },
-        Keyword {
-            name: "dgram-bind",
-            args: "<address> [<option>...]",
-            doc: "Takes log messages as datagrams on this address.",
-            examples: &["dgram-bind 127.0.0.1:1514"],
-            parse: bind,
-            ..LOG_FORWARD
-        },
-        Keyword {
-            name: "maxconn",
-            args: "<conns>",
-            doc: "Connections at once.",
-            examples: &["maxconn 10"],
-            parse: |line| line.required("'maxconn' expects an integer argument.").map(drop),
-            ..LOG_FORWARD
-        },
-        Keyword {
-            name: "timeout client",
-            args: "<time>",
-            doc: "How long a client may be silent.",
-            examples: &["timeout client 10s"],
-            parse: timeout,
-            ..LOG_FORWARD
         },
         Keyword {
             name: "docroot",

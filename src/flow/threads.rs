@@ -345,6 +345,8 @@ async fn run(index: usize, shared: Arc<Shared>, mut orders: mpsc::UnboundedRecei
         tokio::task::spawn_local(crate::check::run(thread.clone()));
         tokio::task::spawn_local(crate::state::resolver::run::run(thread.clone()));
         tokio::task::spawn_local(crate::control::cli::run(thread.clone()));
+        tokio::task::spawn_local(crate::flow::log::ring_server::run(thread.clone()));
+        tokio::task::spawn_local(crate::flow::log::forward::run(thread.clone()));
     }
     loop {
         let order = tokio::select! {

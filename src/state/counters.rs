@@ -408,6 +408,8 @@ pub struct ProcessCounters {
     pub compression_out: Rate,
     /// Bytes of memory that compressors at work have.
     pub compression_memory: AtomicU64,
+    /// Messages that `log-forward` sections have received.
+    pub received_logs: Counter,
     /// Log lines that could not be sent.
     pub dropped_logs: Counter,
     /// Names of `do-resolve` that cannot be the name of a host.

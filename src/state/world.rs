@@ -20,6 +20,7 @@ use crate::flow::http::options::HttpOptions;
 use crate::flow::http::unique_id::UniqueId;
 use crate::flow::listener::bind::Listener;
 use crate::flow::log::Log;
+use crate::flow::log::forward::Forwarder;
 use crate::flow::log::ring::Sink;
 use crate::flow::response::error_page::ErrorPages;
 use crate::flow::response::monitor::Monitor;
@@ -58,6 +59,8 @@ pub struct World {
     pub proxies: Vec<Proxy>,
     /// `userlist` sections by name.
     pub userlists: HashMap<String, Arc<Userlist>>,
+    /// `log-forward` sections.
+    pub forwarders: Vec<Arc<Forwarder>>,
     /// Rings and other places for messages.
     pub sinks: Vec<Arc<Sink>>,
     /// Stick tables by name.

@@ -9,6 +9,7 @@ mod cookies;
 mod errors;
 mod http1;
 mod lists;
+mod log_variables;
 mod logs;
 mod redirects;
 mod retries;
@@ -42,13 +43,23 @@ pub fn all() -> Vec<Scenario> {
     ];
     let mut all = families.concat();
     all.extend(samples::scenarios());
+    all.extend(log_variables::scenarios());
     all
 }
 
 /// Whether releases after 2.3 do otherwise, so that only a 2.3 can be the reference: they word
 /// messages, write log headers and error pages anew, and answer some commands differently.
 pub fn changed_after_2_3(name: &str) -> bool {
-    let families = ["config/", "errors/", "bad-messages/", "logs/", "cli/", "checks/", "rules/"];
+    let families = [
+        "config/",
+        "errors/",
+        "bad-messages/",
+        "log-variables/",
+        "logs/",
+        "cli/",
+        "checks/",
+        "rules/",
+    ];
     let single = [
         "cookies/insert",
         "samples/log-flags",

@@ -279,7 +279,9 @@ impl Warnings {
 
 fn open_socket(listen: &Listen, warnings: &mut Warnings) -> Opened {
     match &listen.address {
-        ListenAddress::Tcp(address) => open_tcp(*address, listen, warnings),
+        ListenAddress::Tcp(address) | ListenAddress::Udp(address) => {
+            open_inet(*address, listen, warnings)
+        }
         ListenAddress::Unix(path) => open_path(path, listen),
         ListenAddress::Abstract(name) => open_abstract(name, listen),
         ListenAddress::Inherited(fd) => sys::duplicate(*fd)
@@ -287,11 +289,18 @@ fn open_socket(listen: &Listen, warnings: &mut Warnings) -> Opened {
     }
 }
 
-fn open_tcp(address: SocketAddr, listen: &Listen, warnings: &mut Warnings) -> Opened {
+fn open_inet(address: SocketAddr, listen: &Listen, warnings: &mut Warnings) -> Opened {
     let options = &listen.options;
-    let socket = tcp_socket(address, options.namespace.as_deref())
+    let kind = match listen.address {
+        ListenAddress::Udp(_) => (Type::DGRAM, Protocol::UDP),
+        _ => (Type::STREAM, Protocol::TCP),
+    };
+    let socket = inet_socket(address, kind, options.namespace.as_deref())
         .map_err(|reason| failure(listen, "cannot create receiving socket", &reason, true))?;
-    warnings.note("cannot do so_reuseaddr", socket.set_reuse_address(true));
+    if kind.0 == Type::STREAM {
+        // Two programs must not share a port's datagrams.
+        warnings.note("cannot do so_reuseaddr", socket.set_reuse_address(true));
+    }
     if !options.no_reuse_port {
         // Lets an old and a new process listen side by side; refused only by ancient kernels.
         let _ = socket.set_reuse_port(true);
@@ -331,10 +340,14 @@ fn make_transparent(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     })
 }
 
-fn tcp_socket(address: SocketAddr, namespace: Option<&str>) -> io::Result<Socket> {
+fn inet_socket(
+    address: SocketAddr,
+    (kind, protocol): (Type, Protocol),
+    namespace: Option<&str>,
+) -> io::Result<Socket> {
     let create = || {
-        let kind = Type::STREAM.nonblocking().cloexec();
-        Socket::new(Domain::for_address(address), kind, Some(Protocol::TCP))
+        let kind = kind.nonblocking().cloexec();
+        Socket::new(Domain::for_address(address), kind, Some(protocol))
     };
     let Some(namespace) = namespace else { return create() };
     let own = fs::File::open("/proc/self/ns/net")?;
@@ -441,6 +454,7 @@ fn start_listening(
     }
     let words = match listen.address {
         ListenAddress::Tcp(_) => "cannot listen to socket",
+        ListenAddress::Udp(_) => return Ok(()),
         ListenAddress::Inherited(_) => {
             return sys::set_nonblocking(socket).map_err(|reason| {
                 failure(listen, "cannot make socket non-blocking", &reason, false).into()

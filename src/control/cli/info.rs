@@ -441,7 +441,7 @@ pub const FIELDS: &[InfoField] = &[
         "CumRecvLogs",
         "MCP",
         "Total number of log messages received by log-forwarding listeners on this worker process since started",
-        |_| Value::U32(0),
+        |i| Value::U32(i.counters.received_logs.get() as u32),
     ),
 ];
 

@@ -30,6 +30,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use crate::catalog::{PARTS, Status};
+use crate::flow::log::ring::Reader;
 use crate::flow::threads::Thread;
 use crate::state::world::{Proxy, Server, World};
 pub use serve::{adopt, execute, run};
@@ -166,6 +167,8 @@ pub enum Answer {
     Pieces(Pieces),
     /// The answer takes time.
     Later(Later),
+    /// Messages of a ring as they come, until the client sends something.
+    Watch(Reader),
     /// The connection is closed.
     Quit,
 }

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::{Answer, CommandContext, Console, Level, find, usage};
 use crate::catalog::Status;
 use crate::config::outside::Identity;
 use crate::control::process::handover;
+use crate::flow::log::ring::Reader;
 use crate::flow::threads::{Shared, Thread};
 use crate::state::world::World;
 
@@ -225,8 +227,15 @@ where
             }
             Next::Request(request) => {
                 served = true;
-                if !answer(thread, &mut console, request, stream).await? {
-                    break;
+                match answer(thread, &mut console, request, stream).await? {
+                    Answered::Fully => {}
+                    Answered::Quit => break,
+                    Answered::Watching(reader) => {
+                        if input.is_empty() {
+                            watch(&console, stream, reader).await?;
+                        }
+                        end(&console, stream).await?;
+                    }
                 }
             }
             Next::Payload if console.prompt => write(&console, stream, b"+ ").await?,
@@ -264,20 +273,71 @@ where
     input.push(line);
     input.push(b"\n");
     while let Next::Request(request) = input.take() {
-        if !answer(thread, &mut console, request, out).await? || input.is_empty() {
+        let answered = answer(thread, &mut console, request, out).await?;
+        if let Answered::Watching(_) = answered {
+            // Nobody could end it.
+            end(&console, out).await?;
+        }
+        if matches!(answered, Answered::Quit) || input.is_empty() {
             break;
         }
     }
     Ok(())
 }
 
-/// Answers one command; `false` ends the connection.
+/// How far a command was answered.
+enum Answered {
+    Fully,
+    /// Messages of a ring follow, as they come.
+    Watching(Reader),
+    /// The connection is closed.
+    Quit,
+}
+
+/// Shows what a reader gives until the client sends something or closes.
+async fn watch<S>(console: &Console, stream: &mut S, mut reader: Reader) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let ring = reader.ring.clone();
+    let mut key = [0; 1024];
+    let mut out = Vec::new();
+    loop {
+        let mut changed = pin!(ring.changed());
+        changed.as_mut().enable();
+        out.clear();
+        let mut add = |message: &[u8]| {
+            out.extend_from_slice(message);
+            out.push(b'\n');
+        };
+        while reader.next(&mut add) {}
+        if !out.is_empty() {
+            write(console, stream, &out).await?;
+            continue;
+        }
+        tokio::select! {
+            () = changed => {}
+            read = stream.read(&mut key) => return read.map(drop),
+        }
+    }
+}
+
+/// What ends every answer.
+async fn end<W>(console: &Console, out: &mut W) -> io::Result<()>
+where
+    W: AsyncWrite + Unpin,
+{
+    let end: &[u8] = if console.prompt { b"\n> " } else { b"\n" };
+    write(console, out, end).await
+}
+
+/// Answers one command.
 async fn answer<W>(
     thread: &Rc<Thread>,
     console: &mut Console,
     request: Request,
     out: &mut W,
-) -> io::Result<bool>
+) -> io::Result<Answered>
 where
     W: AsyncWrite + Unpin,
 {
@@ -285,7 +345,8 @@ where
     loop {
         match answer {
             Answer::Done => break,
-            Answer::Quit => return Ok(false),
+            Answer::Quit => return Ok(Answered::Quit),
+            Answer::Watch(reader) => return Ok(Answered::Watching(reader)),
             Answer::Message(severity, text) => {
                 let text = severity.prefix(console.severity) + &text;
                 write(console, out, text.as_bytes()).await?;
@@ -308,9 +369,8 @@ where
             Answer::Later(later) => answer = later.await,
         }
     }
-    let end: &[u8] = if console.prompt { b"\n> " } else { b"\n" };
-    write(console, out, end).await?;
-    Ok(true)
+    end(console, out).await?;
+    Ok(Answered::Fully)
 }
 
 fn dispatch(thread: &Rc<Thread>, console: &mut Console, request: Request) -> Answer {

@@ -107,7 +107,7 @@ impl CliSocket {
     /// Whether it is a unix socket.
     pub fn is_unix(&self) -> bool {
         match &self.listen.address {
-            ListenAddress::Tcp(_) => false,
+            ListenAddress::Tcp(_) | ListenAddress::Udp(_) => false,
             ListenAddress::Unix(_) | ListenAddress::Abstract(_) => true,
             ListenAddress::Inherited(_) => {
                 self.bound.as_ref().is_some_and(|bound| is_unix(bound).unwrap_or(false))
@@ -158,6 +158,7 @@ fn socket(line: &mut Line<'_>) -> Parsed {
         text: word,
         proto: None,
         cli: CliBindSpec::default(),
+        datagrams: false,
     };
     while let Some(word) = line.word() {
         let Some(row) = catalog::bind_option(&word.str()) else {

@@ -142,7 +142,9 @@ fn purpose(args: &Args, bind: bool) -> Purpose {
 }
 
 fn listens(world: &World) -> bool {
-    !world.cli.sockets.is_empty() || world.proxies.iter().any(|proxy| !proxy.listeners().is_empty())
+    !world.cli.sockets.is_empty()
+        || world.proxies.iter().any(|proxy| !proxy.listeners().is_empty())
+        || world.forwarders.iter().any(|forwarder| forwarder.listens())
 }
 
 /// Goes to the directory of `-C`.

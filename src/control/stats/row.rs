@@ -338,7 +338,9 @@ impl<'a> Row<'a> {
         }
         match self.object {
             Object::Listener(listener) => match &listener.listen.address {
-                ListenAddress::Tcp(address) => Some(address.to_string().into()),
+                ListenAddress::Tcp(address) | ListenAddress::Udp(address) => {
+                    Some(address.to_string().into())
+                }
                 ListenAddress::Inherited(_) => None,
                 _ => Some("unix".into()),
             },

@@ -37,6 +37,8 @@ pub struct BindSpec {
     pub expected: Expected,
     /// `level`, `severity-output`, `expose-fd`: what only runtime sockets heed.
     pub cli: CliBindSpec,
+    /// `dgram-bind`: datagrams are received.
+    pub datagrams: bool,
 }
 
 /// A socket a frontend listens on.
@@ -75,9 +77,11 @@ impl BindSpec {
                     host: HostSpec::Literal(ip),
                     ports: PortsSpec::Range(low, high),
                 } => {
-                    list.extend(
-                        (*low..=*high).map(|p| ListenAddress::Tcp(SocketAddr::new(*ip, p))),
-                    );
+                    let addresses = (*low..=*high).map(|p| SocketAddr::new(*ip, p));
+                    list.extend(addresses.map(|address| match self.datagrams {
+                        true => ListenAddress::Udp(address),
+                        false => ListenAddress::Tcp(address),
+                    }));
                 }
                 AddressSpec::Inet { .. } => {}
             }
@@ -119,6 +123,7 @@ fn bind(line: &mut Line<'_>) -> Parsed {
         proto: None,
         expected: Expected::default(),
         cli: CliBindSpec::default(),
+        datagrams: false,
     };
     while let Some(word) = line.word() {
         let Some(row) = catalog::bind_option(&word.str()) else {

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::sys::{self, LocalTime};
 
-const MONTHS: [&[u8; 3]; 12] = [
+/// The months, in three letters.
+pub const MONTHS: [&[u8; 3]; 12] = [
     b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
 ];
 

@@ -4,7 +4,10 @@
 pub mod date;
 pub mod escape;
 pub mod format;
+pub mod forward;
+pub mod message;
 pub mod ring;
+pub mod ring_server;
 pub mod settings;
 pub mod syslog;
 pub mod tags;
@@ -294,7 +297,7 @@ fn base(targets: &[TargetSpec], tag: Option<&[u8]>, compiler: &mut Compiler<'_>)
     let spec = compiler.spec;
     let global = &spec.global.log;
     let tag = tag.or(global.tag.as_deref()).unwrap_or(b"haproxy");
-    let targets = targets.iter().filter_map(|target| open(target, compiler)).collect();
+    let targets = targets.iter().filter_map(|target| open(target, "", compiler)).collect();
     Log {
         targets,
         tag: tag.into(),
@@ -328,10 +331,10 @@ fn parse(
     }
 }
 
-/// Opens a target; `None` when it has no effect or an alert was added.
-fn open(spec: &TargetSpec, compiler: &mut Compiler<'_>) -> Option<Target> {
+/// Opens a target; `None` when it has no effect or an alert was added. `owner` begins that.
+fn open(spec: &TargetSpec, owner: &str, compiler: &mut Compiler<'_>) -> Option<Target> {
     let transport = match &spec.address {
-        TargetAddress::Ring(name) => Transport::Ring(ring(name, compiler)?),
+        TargetAddress::Ring(name) => Transport::Ring(ring(name, owner, compiler)?),
         TargetAddress::Address(address) => match transport(address, compiler) {
             Ok(transport) => transport,
             Err(error) => {
@@ -358,10 +361,10 @@ fn open(spec: &TargetSpec, compiler: &mut Compiler<'_>) -> Option<Target> {
 }
 
 /// The ring of this name. Only the start asks whether it is there, as HAProxy does.
-fn ring(name: &str, compiler: &mut Compiler<'_>) -> Option<Arc<Sink>> {
+fn ring(name: &str, owner: &str, compiler: &mut Compiler<'_>) -> Option<Arc<Sink>> {
     let found = ring::find(&compiler.sinks, name).filter(|sink| sink.is_ring()).cloned();
     if found.is_none() && compiler.purpose.bind {
-        let text = format!("log server uses unknown ring named '{name}'.");
+        let text = format!("{owner}log server uses unknown ring named '{name}'.");
         compiler.diagnostics.push(Diagnostic::alert(None, text));
     }
     found

@@ -7,16 +7,22 @@ use std::fmt::Write;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::catalog::{Part, Status};
-use crate::config::args::parse_lenient;
+use crate::config::address::AddressSpec;
+use crate::config::args::{TimeUnit, parse_lenient, parse_time};
+use crate::config::outside::Outside;
 use crate::config::section::Sections;
 use crate::config::spec::{NamedSection, Spec};
+use crate::config::words::Word;
 use crate::control::cli::{Answer, Command, CommandContext, Level, Severity};
-use crate::flow::log::syslog::{self, Descriptor, Sender};
+use crate::flow::log::ring_server::{RingServer, Timeouts};
+use crate::flow::log::syslog::Descriptor;
 use crate::flow::log::target::Header;
 
 /// The size of a ring, and the longest message, unless they are given.
@@ -33,6 +39,8 @@ pub struct Sink {
     shape: Shape,
     lost: AtomicU64,
     kind: Kind,
+    /// Where what it holds is sent.
+    pub servers: Vec<RingServer>,
 }
 
 /// What a section says of a ring.
@@ -50,7 +58,53 @@ struct Shape {
 #[derive(Debug)]
 enum Kind {
     Descriptor(Descriptor),
-    Ring(Mutex<Messages>),
+    Ring(Arc<Ring>),
+}
+
+/// Messages that several threads write and several readers follow.
+#[derive(Debug, Default)]
+pub struct Ring {
+    messages: Mutex<Messages>,
+    changed: Notify,
+}
+
+impl Ring {
+    /// Ready at the next message after this was asked for.
+    pub fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+}
+
+/// One that follows a ring. What it has not read stays, even if new messages are lost for that.
+#[derive(Debug)]
+pub struct Reader {
+    /// What it reads.
+    pub ring: Arc<Ring>,
+    number: usize,
+}
+
+impl Reader {
+    /// Hands the next message over; `false` when there is none.
+    pub fn next(&mut self, take: impl FnOnce(&[u8])) -> bool {
+        let mut messages = self.ring.messages.lock();
+        let first = messages.first;
+        let Some(Some(next)) = messages.readers.get(self.number).copied() else { return false };
+        let at = usize::try_from(next - first).unwrap_or(usize::MAX);
+        let Some(message) = messages.list.get(at) else { return false };
+        take(message);
+        if let Some(reader) = messages.readers.get_mut(self.number) {
+            *reader = Some(next + 1);
+        }
+        true
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if let Some(reader) = self.ring.messages.lock().readers.get_mut(self.number) {
+            *reader = None;
+        }
+    }
 }
 
 /// The messages of a ring, the oldest first.
@@ -58,12 +112,16 @@ enum Kind {
 struct Messages {
     list: VecDeque<Box<[u8]>>,
     used: usize,
+    /// The number of the oldest one.
+    first: u64,
+    /// The number of the message that each reader reads next.
+    readers: Vec<Option<u64>>,
 }
 
 impl Default for Messages {
     fn default() -> Messages {
         // A ring is never empty: it holds the count of its readers.
-        Messages { list: VecDeque::new(), used: 1 }
+        Messages { list: VecDeque::new(), used: 1, first: 0, readers: Vec::new() }
     }
 }
 
@@ -90,7 +148,11 @@ impl Messages {
             return false;
         }
         while self.used + room > size {
+            if self.readers.iter().flatten().any(|next| *next == self.first) {
+                return false;
+            }
             let Some(oldest) = self.list.pop_front() else { return false };
+            self.first += 1;
             self.used -= Messages::room(&oldest);
         }
         self.used += room;
@@ -108,7 +170,8 @@ static BUILT_IN: LazyLock<[Arc<Sink>; 3]> = LazyLock::new(|| {
         size,
     };
     let sink = |name: &str, shape, kind| {
-        Arc::new(Sink { name: name.to_owned(), shape, lost: AtomicU64::new(0), kind })
+        let (name, lost, servers) = (name.to_owned(), AtomicU64::new(0), Vec::new());
+        Arc::new(Sink { name, shape, lost, kind, servers })
     };
     let descriptor = |fd| Kind::Descriptor(Descriptor::new(fd));
     [
@@ -118,24 +181,57 @@ static BUILT_IN: LazyLock<[Arc<Sink>; 3]> = LazyLock::new(|| {
         sink(
             "buf0",
             shape("in-memory ring buffer", Header::Timed, BUF0_SIZE),
-            Kind::Ring(Mutex::default()),
+            Kind::Ring(Arc::default()),
         ),
     ]
 });
 
 /// The sinks of a configuration: those that are always there and its rings, in their order. A ring that
 /// was there before with the same shape keeps its messages.
-pub fn compile(spec: &Spec, previous: &[Arc<Sink>]) -> Vec<Arc<Sink>> {
+pub fn compile(spec: &Spec, previous: &[Arc<Sink>], outside: &mut dyn Outside) -> Vec<Arc<Sink>> {
     let mut sinks: Vec<Arc<Sink>> = BUILT_IN.to_vec();
     for section in spec.sections.iter().filter(|section| section.section == Sections::RING) {
         let shape = Shape::of(section);
+        let servers = servers(section, outside);
         let before = previous.iter().find(|sink| sink.name == section.name && sink.shape == shape);
-        sinks.push(before.cloned().unwrap_or_else(|| {
-            let kind = Kind::Ring(Mutex::default());
-            Arc::new(Sink { name: section.name.clone(), shape, lost: AtomicU64::new(0), kind })
-        }));
+        sinks.push(match before {
+            Some(before) if before.servers == servers => before.clone(),
+            before => {
+                let ring = match before.map(|sink| &sink.kind) {
+                    Some(Kind::Ring(ring)) => ring.clone(),
+                    _ => Arc::default(),
+                };
+                let (name, lost) = (section.name.clone(), AtomicU64::new(0));
+                Arc::new(Sink { name, shape, lost, kind: Kind::Ring(ring), servers })
+            }
+        });
     }
     sinks
+}
+
+/// The `server` lines of a ring.
+fn servers(section: &NamedSection, outside: &mut dyn Outside) -> Vec<RingServer> {
+    let mut timeouts = Timeouts::default();
+    let mut servers = Vec::new();
+    for (_, words) in &section.lines {
+        let texts: Vec<_> = words.iter().map(Word::str).collect();
+        let words: Vec<&str> = texts.iter().map(|text| &**text).collect();
+        let time = |word: &str| parse_time(word.as_bytes(), TimeUnit::Milliseconds).ok();
+        match words.as_slice() {
+            ["timeout", "connect", time_word, ..] => timeouts.connect = time(time_word),
+            ["timeout", "server", time_word, ..] => timeouts.server = time(time_word),
+            ["server", _, address, options @ ..] => {
+                let octet_count =
+                    options.windows(2).any(|pair| pair == ["log-proto", "octet-count"]);
+                servers.push(((*address).to_owned(), octet_count));
+            }
+            _ => {}
+        }
+    }
+    let known = |(address, octet_count): (String, bool)| {
+        RingServer::new(&AddressSpec::parse(&address).ok()?, octet_count, timeouts, outside)
+    };
+    servers.into_iter().filter_map(known).collect()
 }
 
 /// The sink of this name.
@@ -169,15 +265,18 @@ impl Shape {
 }
 
 impl Sink {
-    /// Takes a message with the header that the ring asks for.
+    /// Takes a message; `header` appends one of the format that the ring asks for.
     ///
     /// # Errors
     /// `WouldBlock` when there is no room.
-    pub fn write(&self, priority: (u8, u8), sender: &Sender<'_>, message: &[u8]) -> io::Result<()> {
+    pub fn write(
+        &self,
+        header: impl FnOnce(Header, Duration, &mut Vec<u8>),
+        message: &[u8],
+    ) -> io::Result<()> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut line = Vec::with_capacity(message.len() + 64);
-        let (facility, level) = priority;
-        syslog::write_header(self.shape.header, facility, level, sender, now, &mut line);
+        header(self.shape.header, now, &mut line);
         line.extend_from_slice(message);
         line.truncate(self.shape.longest);
         let written = match &self.kind {
@@ -185,7 +284,10 @@ impl Sink {
                 line.push(b'\n');
                 descriptor.send(&line)
             }
-            Kind::Ring(messages) if messages.lock().add(&line, self.shape.size) => Ok(()),
+            Kind::Ring(ring) if ring.messages.lock().add(&line, self.shape.size) => {
+                ring.changed.notify_waiters();
+                Ok(())
+            }
             Kind::Ring(_) => Err(io::ErrorKind::WouldBlock.into()),
         };
         if written.is_err() {
@@ -199,11 +301,31 @@ impl Sink {
         matches!(self.kind, Kind::Ring(_))
     }
 
+    /// One that follows it from its oldest message on, or from the next one; `None` when it keeps none.
+    pub fn reader(&self, only_new: bool) -> Option<Reader> {
+        let Kind::Ring(ring) = &self.kind else { return None };
+        let mut messages = ring.messages.lock();
+        let skipped = if only_new { messages.list.len() as u64 } else { 0 };
+        let next = Some(messages.first + skipped);
+        let number = match messages.readers.iter().position(Option::is_none) {
+            Some(free) => free,
+            None => {
+                messages.readers.push(None);
+                messages.readers.len() - 1
+            }
+        };
+        if let Some(reader) = messages.readers.get_mut(number) {
+            *reader = next;
+        }
+        drop(messages);
+        Some(Reader { ring: ring.clone(), number })
+    }
+
     /// Its messages, one a line; `None` when it keeps none.
     fn messages(&self) -> Option<Vec<u8>> {
-        let Kind::Ring(messages) = &self.kind else { return None };
+        let Kind::Ring(ring) = &self.kind else { return None };
         let mut text = Vec::new();
-        for message in &messages.lock().list {
+        for message in &ring.messages.lock().list {
             text.extend_from_slice(message);
             text.push(b'\n');
         }
@@ -226,15 +348,20 @@ fn show_events(context: &mut CommandContext<'_>) -> Answer {
         let text = "Nothing to report for this sink".to_owned();
         return Answer::Message(Severity::Notice, text);
     };
-    let mut only_new = false;
+    let (mut wait, mut only_new) = (false, false);
     for flag in context.args.iter().skip(1) {
         match flag.as_str() {
             "-n" => only_new = true,
-            "-w" | "-nw" | "-wn" => return Answer::error("Waiting for events is not built yet."),
+            "-w" => wait = true,
+            "-nw" | "-wn" => (wait, only_new) = (true, true),
             _ => return Answer::error("unknown option"),
         }
     }
-    if only_new { Answer::Done } else { Answer::Text(messages) }
+    match sink.reader(only_new).filter(|_| wait) {
+        Some(reader) => Answer::Watch(reader),
+        None if only_new => Answer::Done,
+        None => Answer::Text(messages),
+    }
 }
 
 fn overview(sinks: &[Arc<Sink>]) -> String {
@@ -253,9 +380,9 @@ fn overview(sinks: &[Arc<Sink>]) -> String {
 pub const PART: Part = Part {
     commands: &[Command {
         name: "show events",
-        args: "[<sink> [-n]]",
+        args: "[<sink> [-w] [-n]]",
         help: "show events [<sink>] : show event sink state",
-        doc: "Lists the sinks of events, or shows what a ring holds; -n leaves out what is there already.",
+        doc: "Lists the sinks of events, or shows what a ring holds; -n leaves out what is there already, and -w goes on with what comes until something is sent.",
         examples: &["show events", "show events buf0"],
         level: Level::User,
         status: Status::Works,
@@ -277,5 +404,16 @@ mod tests {
         let kept: Vec<u8> = messages.list.iter().map(|message| message[0]).collect();
         assert_eq!((kept, messages.used), (vec![7, 8, 9], 31));
         assert!(!messages.add(&[0; 40], 35));
+    }
+
+    #[test]
+    fn what_a_reader_has_not_read_stays() {
+        let mut messages = Messages::default();
+        messages.readers.push(Some(1));
+        let added: Vec<bool> = (0..5u8).map(|number| messages.add(&[number; 8], 35)).collect();
+        assert_eq!(added, [true, true, true, true, false]);
+        assert_eq!((messages.first, messages.list.len()), (1, 3));
+        messages.readers[0] = None;
+        assert!(messages.add(&[9; 8], 35));
     }
 }

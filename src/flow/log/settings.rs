@@ -270,10 +270,20 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "log",
-            sections: Sections::PEERS.and(Sections::LOG_FORWARD),
+            sections: Sections::LOG_FORWARD,
             args: "{ global | <address> [len <length>] [format <format>] [sample <ranges>:<size>] <facility> [<level> [<minlevel>]] }",
             negatable: true,
-            doc: "Where the section's own lines go, or in log-forward the messages it receives.",
+            doc: "Where messages are sent that the section receives: as they are, or in the given format. The facility is for messages that tell none.",
+            examples: &["log 127.0.0.1:514 local0", "log global"],
+            parse: log,
+            ..LOG
+        },
+        Keyword {
+            name: "log",
+            sections: Sections::PEERS,
+            args: "{ global | <address> [len <length>] [format <format>] [sample <ranges>:<size>] <facility> [<level> [<minlevel>]] }",
+            negatable: true,
+            doc: "Where the section's own lines go.",
             examples: &["log 127.0.0.1:514 local0", "log global"],
             status: Status::Planned,
             parse: log,

@@ -16,6 +16,7 @@ use nix::sys::socket::{MsgFlags, send};
 use parking_lot::Mutex;
 
 use crate::flow::log::date;
+use crate::flow::log::message::Message;
 use crate::flow::log::ring::Sink;
 use crate::flow::log::target::{Header, SampleSpec};
 use crate::sys;
@@ -90,12 +91,47 @@ impl Target {
     ) -> io::Result<()> {
         if let Transport::Ring(sink) = &self.transport {
             let message = message.get(..self.length).unwrap_or(message);
-            return sink.write((self.facility, level.max(self.least)), sender, message);
+            let priority = (self.facility, level.max(self.least));
+            let header = |format, now, line: &mut Vec<u8>| {
+                write_header(format, priority.0, priority.1, sender, now, line);
+            };
+            return sink.write(header, message);
         }
         buffer.clear();
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let level = level.max(self.least);
         write_header(self.header, self.facility, level, sender, now, buffer);
+        self.finish(message, buffer)
+    }
+
+    /// Sends a message of another program, in `format` or its own; `buffer` is overwritten.
+    ///
+    /// # Errors
+    /// `WouldBlock` when the line was lost because nobody reads fast enough, or the system's own.
+    pub fn forward(
+        &self,
+        message: &Message<'_>,
+        format: Option<Header>,
+        now: Duration,
+        buffer: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let facility = message.priority.map_or(u32::from(self.facility), |p| p / 8);
+        let level = u32::from(message.level().unwrap_or(0).max(self.least));
+        if let Transport::Ring(sink) = &self.transport {
+            let text = message.text.get(..self.length).unwrap_or(message.text);
+            let facility = u32::from(self.facility);
+            let header = |format, now, line: &mut Vec<u8>| {
+                message.write_header(Some(format), (facility, level), now, line);
+            };
+            return sink.write(header, text);
+        }
+        buffer.clear();
+        message.write_header(format, (facility, level), now, buffer);
+        self.finish(message.text, buffer)
+    }
+
+    /// Sends a message behind the header in `buffer`.
+    fn finish(&self, message: &[u8], buffer: &mut Vec<u8>) -> io::Result<()> {
         let ends = message.iter().rposition(|b| !matches!(b, b'\n' | 0)).map_or(0, |at| at + 1);
         buffer.extend_from_slice(message.get(..ends).unwrap_or_default());
         // On a descriptor the line's end counts.

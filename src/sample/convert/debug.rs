@@ -3,7 +3,7 @@
 
 use crate::catalog::{Converter, Part, Status};
 use crate::flow::log::ring;
-use crate::flow::log::syslog::Sender;
+use crate::flow::log::syslog::{self, Sender};
 use crate::sample::args::ArgType;
 use crate::sample::value::{Type, Value};
 use crate::sample::{Arguments, SampleContext};
@@ -21,8 +21,11 @@ fn show(value: &Value<'_>, context: &SampleContext<'_>, args: &Arguments) -> Opt
     line.extend(text.bytes()?.iter().map(visible));
     line.push(b'>');
     let sender = Sender { tag: b"", host: b"", pid: 0, structured: b"" };
+    let header = |format, now, out: &mut Vec<u8>| {
+        syslog::write_header(format, 0, 0, &sender, now, out);
+    };
     // What cannot be kept is counted there.
-    sink.write((0, 0), &sender, &line).ok()
+    sink.write(header, &line).ok()
 }
 
 /// The row of this family.
