@@ -6,7 +6,9 @@ use haproxy_compat::harness::{Proxy, Server, Web};
 
 use crate::{proxy, testing_reference};
 
-const DEFAULTS: &str = "defaults
+const DEFAULTS: &str = "global
+    max-spread-checks 100ms
+defaults
     mode http
     timeout connect 5s
     timeout client 5s

@@ -7,12 +7,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod acls;
+mod agent;
 mod auth;
 mod bad_messages;
 mod balance;
 mod bytes;
 mod cache;
 mod catalog_rows;
+mod check_protocols;
 mod check_rules;
 mod checks;
 mod cli;

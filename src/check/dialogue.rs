@@ -10,11 +10,12 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::time::{Instant, timeout_at};
 
+use crate::check::answers::Heard;
 use crate::check::expect::{Answer, binary};
 use crate::check::health::Verdict;
 use crate::check::response::{self, Parsed};
 use crate::check::scene::{Scene, Text};
-use crate::check::step::{Action, Connect, Expect, Step};
+use crate::check::step::{Action, Connect, Expect, Pattern, Step};
 use crate::check::{Check, CheckKind, CheckStatus, ServerCheck, protocols};
 use crate::flow::server::source::SourceSpec;
 use crate::state::server_status::ServerAddress;
@@ -99,6 +100,11 @@ enum Problem {
 impl Dialogue<'_> {
     /// Goes through the steps.
     pub async fn run(&self) -> Verdict {
+        self.hear().await.0
+    }
+
+    /// The same; gives what was received at the end, too.
+    pub async fn hear(&self) -> (Verdict, Vec<u8>) {
         let mut talk = Talk {
             socket: None,
             linger: false,
@@ -121,6 +127,10 @@ impl Dialogue<'_> {
                 Action::SendHello => {
                     let seconds = crate::state::clock::Moment::now().date().as_secs();
                     self.send(&mut talk, &protocols::client_hello(seconds as u32)).await
+                }
+                Action::SendSpopHello => {
+                    let hello = protocols::spop_hello(self.bufsize.saturating_sub(4));
+                    self.send(&mut talk, &hello).await
                 }
                 Action::SendHttp(request) => {
                     let scene = self.scene.as_ref();
@@ -148,11 +158,12 @@ impl Dialogue<'_> {
                 Action::Comment => Ok(()),
             };
             if let Err(problem) = done {
-                return self.failure(problem, step, talk.socket.is_some());
+                return (self.failure(problem, step, talk.socket.is_some()), Vec::new());
             }
             at += 1;
         }
-        self.success(code)
+        let verdict = self.success(code, &talk.received);
+        (verdict, std::mem::take(&mut talk.received))
     }
 
     async fn connect(&self, talk: &mut Talk, connect: &Connect) -> Result<(), Problem> {
@@ -347,7 +358,7 @@ impl Dialogue<'_> {
         }
     }
 
-    fn success(&self, code: u16) -> Verdict {
+    fn success(&self, code: u16, received: &[u8]) -> Verdict {
         let tcp = self.check.kind == Some(CheckKind::Tcp);
         let note = if tcp { "(tcp-check)" } else { "" };
         match self.check.steps.iter().rfind(|s| s.action.is_real()) {
@@ -355,6 +366,11 @@ impl Dialogue<'_> {
                 if code == 404 && self.stopping_on_404 {
                     let status = CheckStatus::L7OkConditional;
                     return Verdict { status, code, info: String::new() };
+                }
+                if let Pattern::Protocol(protocol) = &expect.pattern
+                    && let Heard::Well(code, info) = protocol.hear(received, true)
+                {
+                    return Verdict { status: CheckStatus::L7Ok, code, info };
                 }
                 let status = expect.ok_status.unwrap_or(CheckStatus::L7Ok);
                 let said = expect.on_success.as_ref().map(|text| text.words(self.scene.as_ref()));

@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use memchr::memmem;
 
 use crate::check::CheckStatus;
+use crate::check::agent::Said;
+use crate::check::answers::Heard;
 use crate::check::health::Verdict;
 use crate::check::response::Response;
 use crate::check::scene::{self, Scene, Text};
@@ -50,6 +52,19 @@ impl Expect {
         last: bool,
         scene: Option<&Scene<'_>>,
     ) -> Answer {
+        if let Pattern::Protocol(protocol) = &self.pattern {
+            return match protocol.hear(bytes, last) {
+                Heard::Wait => Answer::Wait,
+                Heard::Well(..) => Answer::Fulfilled,
+                Heard::Ill(status, code, info) => Answer::Failed(Verdict { status, code, info }),
+            };
+        }
+        if self.pattern == Pattern::Agent {
+            return match Said::read(bytes) {
+                None if !last => Answer::Wait,
+                _ => Answer::Fulfilled,
+            };
+        }
         let text = match self.text(step, scene) {
             Ok(text) => text,
             Err(failure) => return failure,
@@ -67,7 +82,7 @@ impl Expect {
             }
             Pattern::TextRegex(regex) => regex.is_match(bytes),
             Pattern::BinaryRegex(regex) => regex.is_match(hexadecimal(bytes).as_bytes()),
-            Pattern::Status(_) | Pattern::StatusRegex(_) | Pattern::Header(_) => false,
+            _ => false,
         };
         self.decide(found, last, || {
             let status = self.error_status.unwrap_or(CheckStatus::L7Response);
@@ -164,6 +179,7 @@ impl Expect {
                 text.as_ref().is_some_and(|text| memmem::find(body, text).is_some())
             }
             Pattern::TextRegex(regex) | Pattern::BinaryRegex(regex) => regex.is_match(body),
+            Pattern::Protocol(_) | Pattern::Agent => false,
         };
         let last = last || !in_body;
         self.decide(found, last, || match (in_body, self.inverse) {
@@ -212,6 +228,7 @@ impl Expect {
             Pattern::Status(_) => " (expect HTTP status codes)".to_owned(),
             Pattern::StatusRegex(_) => " (expect HTTP status regex)".to_owned(),
             Pattern::Header(_) => " (expect HTTP header pattern)".to_owned(),
+            Pattern::Protocol(_) | Pattern::Agent => String::new(),
         }
     }
 }

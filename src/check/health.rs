@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::check::agent;
+
 /// Result of a check, numbered as in a server-state file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 #[repr(u8)]
@@ -144,6 +146,8 @@ pub struct Health {
     pub configured: bool,
     /// Checks are enabled (`disable health` on the runtime socket disables them).
     pub enabled: bool,
+    /// It is what an agent says, which a missing agent does not change.
+    pub is_agent: bool,
     /// Checks rest because of maintenance.
     pub paused: bool,
     /// A check is running; the statistics put `* ` before the last result.
@@ -173,6 +177,7 @@ impl Default for Health {
         Health {
             configured: false,
             enabled: false,
+            is_agent: false,
             paused: false,
             in_progress: false,
             status: CheckStatus::Unknown,
@@ -248,6 +253,7 @@ impl Health {
     pub fn end(&mut self, verdict: Verdict, duration: Option<Duration>) -> (Effect, bool) {
         let before = self.status;
         self.in_progress = false;
+        let counts = !self.is_agent || agent::counts(&verdict);
         self.status = verdict.status;
         self.result = verdict.status.result();
         self.code = verdict.code;
@@ -255,6 +261,7 @@ impl Health {
         self.duration = duration;
         let moved = match self.result {
             CheckResult::Unknown | CheckResult::Neutral => return (Effect::None, false),
+            CheckResult::Failed if !counts => return (Effect::None, before != self.status),
             CheckResult::Failed => self.worsen(),
             CheckResult::Passed => self.improve(),
             CheckResult::Conditional => self.health > 0 && self.improve(),

@@ -2,6 +2,8 @@
 //! what results mean, `expect` and `response` judge answers, `dialogue` talks to a server, `run` does so
 //! for every server at its times.
 
+pub mod agent;
+pub mod answers;
 pub mod connect;
 pub mod dialogue;
 pub mod expect;
@@ -42,6 +44,8 @@ pub enum CheckKind {
     Redis,
     /// `option ssl-hello-chk`
     SslHello,
+    /// `option smtpchk` and its kin.
+    Named,
 }
 
 /// `option httpchk`, `http-check`, `tcp-check` … as written.
@@ -53,6 +57,8 @@ pub struct CheckSpec {
     pub http: Ruleset,
     /// `tcp-check` rules.
     pub tcp: Ruleset,
+    /// The dialogue of `option smtpchk` and its kin.
+    pub named: Ruleset,
     /// `http-check disable-on-404`
     pub disable_on_404: bool,
     /// `http-check send-state`
@@ -86,6 +92,7 @@ impl CheckSpec {
             Some(CheckKind::Tcp) => step::in_order(&self.tcp.steps),
             Some(CheckKind::Redis) => step::in_order(&protocols::redis().steps),
             Some(CheckKind::SslHello) => step::in_order(&protocols::ssl_hello().steps),
+            Some(CheckKind::Named) => step::in_order(&self.named.steps),
             None => step::in_order(&[]),
         };
         for server in proxy.servers.iter().filter(|s| s.check.check && !has_port(s)) {
@@ -102,6 +109,24 @@ impl CheckSpec {
             send_state: self.send_state,
             connect_timeout: timeouts.connect.filter(|_| timeouts.check.is_some()),
             answer_timeout: timeouts.check,
+        }
+    }
+}
+
+impl Check {
+    /// How an agent is asked in a backend with these time limits; `question` is what it is sent first.
+    pub fn of_agent(&self, question: Option<Vec<u8>>) -> Check {
+        let mut rules = Ruleset::default();
+        if let Some(question) = question.filter(|question| !question.is_empty()) {
+            rules.push(step::Action::Send(question), None);
+        }
+        rules.push(step::Action::Expect(step::Expect::new(step::Pattern::Agent)), None);
+        Check {
+            kind: Some(CheckKind::Named),
+            steps: step::in_order(&rules.steps),
+            connect_timeout: self.connect_timeout,
+            answer_timeout: self.answer_timeout,
+            ..Check::default()
         }
     }
 }

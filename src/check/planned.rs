@@ -12,38 +12,6 @@ fn external(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
-fn mysql(line: &mut Line<'_>) -> Parsed {
-    match line.word().map(|w| w.str()) {
-        None => return Ok(()),
-        Some(word) if word == "user" => {}
-        Some(word) => {
-            return Err(line.alert(format!(
-                "'option mysql-check' only supports optional values: 'user' (got '{word}')."
-            )));
-        }
-    }
-    line.required("'option mysql-check user' expects <username> as argument.")?;
-    match line.word().map(|w| w.str()) {
-        None => Ok(()),
-        Some(word) if word == "post-41" || word == "pre-41" => line.end(),
-        Some(word) => Err(line
-            .alert(format!("keyword 'user' only supports 'post-41' and 'pre-41' (got '{word}')."))),
-    }
-}
-
-fn pgsql(line: &mut Line<'_>) -> Parsed {
-    if !line.accept("user") || line.word().is_none() {
-        return Err(line.alert("'option pgsql-check' expects 'user <username>' as argument."));
-    }
-    line.end()
-}
-
-fn smtp(line: &mut Line<'_>) -> Parsed {
-    line.word();
-    line.word();
-    line.end()
-}
-
 const PLANNED: Keyword = Keyword {
     sections: Sections::BACKENDS,
     status: Status::Planned,
@@ -81,43 +49,6 @@ pub const PART: Part = Part {
             name: "option external-check",
             doc: "Checks servers by the program of `external-check command`, which `external-check` in the global section must allow.",
             examples: &["option external-check"],
-            ..PLANNED
-        },
-        Keyword {
-            name: "option ldap-check",
-            doc: "Checks LDAP servers.",
-            examples: &["option ldap-check"],
-            ..PLANNED
-        },
-        Keyword {
-            name: "option mysql-check",
-            args: "[user <username> [{ post-41 | pre-41 }]]",
-            doc: "Checks MySQL servers.",
-            examples: &["option mysql-check user haproxy"],
-            parse: mysql,
-            ..PLANNED
-        },
-        Keyword {
-            name: "option pgsql-check",
-            args: "user <username>",
-            doc: "Checks PostgreSQL servers.",
-            examples: &["option pgsql-check user haproxy"],
-            parse: pgsql,
-            ..PLANNED
-        },
-        Keyword {
-            name: "option smtpchk",
-            args: "[<hello> <domain>]",
-            doc: "Checks SMTP servers.",
-            examples: &["option smtpchk HELO example.com"],
-            parse: smtp,
-            ..PLANNED
-        },
-        Keyword {
-            name: "option spop-check",
-            sections: Sections::BACKEND,
-            doc: "Checks SPOP agents.",
-            examples: &["option spop-check"],
             ..PLANNED
         },
     ],

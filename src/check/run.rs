@@ -11,9 +11,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
 
+use crate::check::agent::{Said, Wish};
 use crate::check::dialogue::Dialogue;
-use crate::check::health::{Effect, Verdict};
+use crate::check::health::{CheckResult, Effect, Health, Verdict};
 use crate::check::scene::Scene;
+use crate::check::server::ServerCheck;
 use crate::control::process::console;
 use crate::flow::session::Session;
 use crate::flow::threads::{Thread, View};
@@ -37,6 +39,35 @@ impl Drop for Watcher {
 /// A backend's and a server's name.
 type Name = (String, String);
 
+/// What is asked how a server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Who {
+    /// The server itself.
+    Server,
+    /// Its agent.
+    Agent,
+}
+
+impl Who {
+    /// How this server is asked, if it is.
+    fn check(self, server: &Server) -> Option<&ServerCheck> {
+        match self {
+            Who::Server => server.check.as_ref(),
+            Who::Agent => server.agent.as_deref(),
+        }
+    }
+
+    /// How long to wait until it is asked again.
+    fn interval(self, server: &Server) -> Option<Duration> {
+        let check = self.check(server)?;
+        let health = match self {
+            Who::Server => server.status.health.lock().clone(),
+            Who::Agent => server.status.agent.lock().health.clone(),
+        };
+        Some(check.interval(&health, server.status.is_up()))
+    }
+}
+
 /// Watches the servers of the running configuration, whichever that is, until the thread ends.
 pub async fn run(thread: Rc<Thread>) {
     let mut swapped = thread.shared.swapped();
@@ -50,23 +81,23 @@ pub async fn run(thread: Rc<Thread>) {
 }
 
 /// Keeps the tasks of servers that are the same, starts the others, ends those without a server.
-fn reconcile(thread: &Rc<Thread>, mut old: HashMap<Name, Watcher>) -> HashMap<Name, Watcher> {
+fn reconcile(
+    thread: &Rc<Thread>,
+    mut old: HashMap<(Name, Who), Watcher>,
+) -> HashMap<(Name, Who), Watcher> {
     let world = thread.world();
     let mut kept = HashMap::new();
     let mut fresh = Vec::new();
     for proxy in &world.proxies {
-        for server in proxy.servers() {
-            let Some(check) = &server.check else { continue };
-            let name = (proxy.name.clone(), server.name.clone());
+        let each = proxy.servers().iter().flat_map(|s| [(s, Who::Server), (s, Who::Agent)]);
+        for (server, who) in each {
+            let Some(interval) = who.interval(server) else { continue };
+            let name = ((proxy.name.clone(), server.name.clone()), who);
             match old.remove(&name) {
                 Some(watcher) if Arc::ptr_eq(&watcher.status, &server.status) => {
                     kept.insert(name, watcher);
                 }
-                _ => {
-                    let health = server.status.health.lock();
-                    let interval = check.interval(&health, server.status.is_up());
-                    fresh.push((name, server.status.clone(), interval));
-                }
+                _ => fresh.push((name, server.status.clone(), interval)),
             }
         }
     }
@@ -105,39 +136,138 @@ impl Spot {
 }
 
 /// Checks one server at its times.
-async fn watch(thread: Rc<Thread>, name: Name, first: Instant) {
+async fn watch(thread: Rc<Thread>, (name, who): (Name, Who), first: Instant) {
     let mut spot = Spot::default();
     let mut next = first;
     loop {
         sleep_until(next).await;
         let world = thread.world();
         let Some((proxy, server)) = spot.find(&world, &name) else { return };
-        let Some(check) = server.check.as_ref() else { return };
-        if !begin(proxy, server) {
+        let Some(check) = who.check(server) else { return };
+        if !begin(proxy, server, who) {
             while next <= Instant::now() {
                 next += check.inter;
             }
             continue;
         }
         let started = Instant::now();
-        let verdict = ask(&thread, &world, proxy, server).await;
+        let found = match who {
+            Who::Server => (ask(&thread, &world, proxy, server).await, None),
+            Who::Agent => ask_agent(&world, proxy, server).await,
+        };
         let world = thread.world();
         let Some((proxy, server)) = spot.find(&world, &name) else { return };
-        conclude(proxy, server, verdict, started.elapsed());
-        let Some(check) = server.check.as_ref() else { return };
-        let interval = check.interval(&server.status.health.lock(), server.status.is_up());
+        let change = ServerChange::new(proxy, server);
+        match found {
+            (verdict, None) if who == Who::Agent => {
+                conclude_agent(change, verdict, started.elapsed())
+            }
+            (verdict, None) => conclude(change, verdict, started.elapsed()),
+            (_, Some(said)) => obey(change, &said, started.elapsed()),
+        }
+        let Some(interval) = who.interval(server) else { return };
         next = Instant::now() + world.global.spec.spread.vary(interval, random());
     }
 }
 
 /// Says that a check begins, unless the server is not to be checked now.
-fn begin(proxy: &Proxy, server: &Server) -> bool {
-    let mut health = server.status.health.lock();
-    let may_run = health.may_run() && !proxy.disabled;
-    if may_run {
-        health.begin();
+fn begin(proxy: &Proxy, server: &Server, who: Who) -> bool {
+    let begin = |health: &mut Health| {
+        let may_run = health.may_run() && !proxy.disabled;
+        if may_run {
+            health.begin();
+        }
+        may_run
+    };
+    match who {
+        Who::Server => begin(&mut server.status.health.lock()),
+        Who::Agent => begin(&mut server.status.agent.lock().health),
     }
-    may_run
+}
+
+/// Asks the server's agent; gives what it says, or what went wrong.
+async fn ask_agent(world: &View, proxy: &Proxy, server: &Server) -> (Verdict, Option<Said>) {
+    let (Some(backend), Some(check)) = (&proxy.backend, &server.agent) else {
+        return (Verdict::new(super::CheckStatus::SocketError, ""), None);
+    };
+    let (elsewhere, question, before) = {
+        let agent = server.status.agent.lock();
+        (agent.address, agent.send.clone(), agent.health.status)
+    };
+    let address = server.status.address.load_full();
+    let check = ServerCheck { addr: elsewhere.or(check.addr), ..(**check).clone() };
+    let dialogue = Dialogue {
+        check: &backend.check.of_agent(question),
+        server: &check,
+        address: &address,
+        state: None,
+        stopping_on_404: false,
+        bufsize: world.global.bufsize,
+        source: server.source.as_deref(),
+        scene: None,
+    };
+    let (verdict, received) = dialogue.hear().await;
+    if verdict.status.result() != CheckResult::Passed {
+        return (verdict, None);
+    }
+    match Said::read(&received) {
+        Some(said) => (verdict, Some(said)),
+        None => (Verdict::new(before, "Ignoring incomplete line from agent"), None),
+    }
+}
+
+/// Does what an agent says, as long as it is listened to.
+fn obey(change: ServerChange<'_>, said: &Said, duration: Duration) {
+    let status = &change.server.status;
+    if !status.agent.lock().health.enabled {
+        return;
+    }
+    match said.wish {
+        Some(Wish::Ready) => change.ready(),
+        Some(Wish::Drain) => change.drain(),
+        Some(Wish::Maintenance) => change.maintain(),
+        None => {}
+    }
+    let weight = said.weight.as_ref().map(|word| change.request_weight(word));
+    let maxconn = said.maxconn.as_ref().map(|word| change.request_maxconn(word));
+    let warning = weight.and_then(Result::err).or(maxconn.and_then(Result::err));
+    if let Some(up) = said.is_up() {
+        let mut health = status.health.lock();
+        health.health = if up { health.full() } else { 0 };
+    }
+    conclude_agent(change, said.verdict(warning), duration);
+}
+
+/// Takes what an agent's answer has come to into account.
+fn conclude_agent(change: ServerChange<'_>, verdict: Verdict, duration: Duration) {
+    let status = &change.server.status;
+    let logs = change.proxy.options.log_health_checks;
+    let (effect, reason, report) = {
+        let health = &mut status.agent.lock().health;
+        let (effect, moved) = health.end(verdict, Some(duration));
+        let report = (logs && moved).then(|| health.report(status.weight() == 0));
+        (effect, if logs { String::new() } else { health.reason() }, report)
+    };
+    tell(change, "Agent", report);
+    let well = {
+        let health = status.health.lock();
+        !health.enabled || health.health >= health.rise
+    };
+    match effect {
+        Effect::Down => change.set_stopped(&reason),
+        Effect::Up if well => change.set_running(&reason),
+        _ => false,
+    };
+}
+
+/// Says what a check or an agent has found, where `option log-health-checks` wants to know it.
+fn tell(change: ServerChange<'_>, who: &str, report: Option<String>) {
+    let Some(report) = report else { return };
+    let ServerChange { proxy, server } = change;
+    let backup = if server.backup { "backup " } else { "" };
+    let text = format!("{who} check for {backup}server {}/{} {report}.", proxy.name, server.name);
+    console::warning(&text);
+    proxy.log.event(NOTICE, &text);
 }
 
 async fn ask(thread: &Rc<Thread>, world: &View, proxy: &Proxy, server: &Server) -> Verdict {
@@ -161,25 +291,20 @@ async fn ask(thread: &Rc<Thread>, world: &View, proxy: &Proxy, server: &Server) 
 }
 
 /// Takes a verdict into account: health, the server's state, the lines that are said about it.
-fn conclude(proxy: &Proxy, server: &Server, verdict: Verdict, duration: Duration) {
-    let status = &server.status;
-    let logs = proxy.options.log_health_checks;
+fn conclude(change: ServerChange<'_>, verdict: Verdict, duration: Duration) {
+    let status = &change.server.status;
+    let logs = change.proxy.options.log_health_checks;
     let (effect, reason, report) = {
         let mut health = status.health.lock();
         let (effect, moved) = health.end(verdict, Some(duration));
         let report = (logs && moved).then(|| health.report(status.weight() == 0));
         (effect, if logs { String::new() } else { health.reason() }, report)
     };
-    if let Some(report) = report {
-        let backup = if server.backup { "backup " } else { "" };
-        let text =
-            format!("Health check for {backup}server {}/{} {report}.", proxy.name, server.name);
-        console::warning(&text);
-        proxy.log.event(NOTICE, &text);
-    }
-    let change = ServerChange::new(proxy, server);
+    tell(change, "Health", report);
     match effect {
         Effect::Down => change.set_stopped(&reason),
+        // What the agent says must fit.
+        _ if status.agent.lock().says_down() => false,
         Effect::Up => change.set_running(&reason),
         Effect::Stopping => change.set_stopping(&reason),
         Effect::None => false,

@@ -1,10 +1,11 @@
 //! `check`, `inter`, `rise` … on a `server` line (manual 5.2): when a server is checked, where, and
 //! how often it must fail.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use crate::catalog::{Part, ServerOption, Status};
+use crate::check::agent::Agent;
 use crate::check::health::{DEFAULT_FALL, DEFAULT_RISE, Health};
 use crate::config::address::{Accepts, AddressSpec, HostSpec};
 use crate::config::args::{NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
@@ -32,10 +33,27 @@ pub struct ServerCheckSpec {
     pub port: Option<u16>,
     /// `addr`; port 0 when it has none.
     pub addr: Option<SocketAddr>,
+    /// `agent-check` and its kin.
+    pub agent: AgentSpec,
     /// `slowstart`, in whole seconds.
     pub slowstart: Option<u64>,
     /// `track`: `server` or `proxy/server`.
     pub track: Option<String>,
+}
+
+/// `agent-check`, `agent-port` … of a server as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AgentSpec {
+    /// `agent-check`
+    pub asked: bool,
+    /// `agent-inter`
+    pub inter: Option<Duration>,
+    /// `agent-port`
+    pub port: Option<u16>,
+    /// `agent-addr`
+    pub addr: Option<IpAddr>,
+    /// `agent-send`
+    pub send: Option<Vec<u8>>,
 }
 
 /// Checks of one server.
@@ -70,6 +88,30 @@ impl ServerCheckSpec {
             port: self.port,
             send_proxy: server.send_proxy,
         })
+    }
+
+    /// How the server's agent is asked, if it is.
+    pub fn compile_agent(&self) -> Option<Box<ServerCheck>> {
+        let agent = &self.agent;
+        let inter = agent.inter.or(self.inter).unwrap_or(DEFAULT_INTER);
+        agent.asked.then(|| {
+            Box::new(ServerCheck {
+                inter,
+                fastinter: inter,
+                downinter: inter,
+                addr: agent.addr.map(|ip| SocketAddr::new(ip, 0)),
+                port: agent.port,
+                send_proxy: SendSpec::default(),
+            })
+        })
+    }
+
+    /// What is known of the server's agent when it starts.
+    pub fn first_agent(&self) -> Agent {
+        match self.agent.asked {
+            true => Agent { send: self.agent.send.clone(), ..Agent::asked() },
+            false => Agent::default(),
+        }
     }
 
     /// What is known of the server's health when it starts.
@@ -126,10 +168,13 @@ fn addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     Ok(())
 }
 
-fn agent_addr(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+fn agent_addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let word = argument(line, "an address as argument")?;
     match HostSpec::Name(word.clone(), None).first_address(line.outside) {
-        Some(_) => Ok(()),
+        Some(ip) => {
+            server.check.agent.addr = Some(ip);
+            Ok(())
+        }
         None => {
             let text = format!("parsing agent-addr failed. Check if '{word}' is correct address");
             Err(mistake(line, text))
@@ -211,13 +256,17 @@ pub const PART: Part = Part {
             doc: "Where the agent is asked.",
             examples: &["agent-addr 127.0.0.1"],
             parse: agent_addr,
-            ..PLANNED
+            ..CHECK
         },
         ServerOption {
             name: "agent-check",
             doc: "Asks an agent on the server, over TCP, how it is: its weight, its state, its maxconn.",
             examples: &["agent-check agent-port 9777"],
-            ..PLANNED
+            parse: |_, server| {
+                server.check.agent.asked = true;
+                Ok(())
+            },
+            ..CHECK
         },
         ServerOption {
             name: "agent-inter",
@@ -225,24 +274,35 @@ pub const PART: Part = Part {
             default: "the value of inter",
             doc: "The time between two questions to the agent.",
             examples: &["agent-inter 5s"],
-            parse: |line, server| delay(line, server).map(drop),
-            ..PLANNED
+            parse: |line, server| {
+                server.check.agent.inter = Some(delay(line, server)?);
+                Ok(())
+            },
+            ..CHECK
         },
         ServerOption {
             name: "agent-port",
             args: "<port>",
             doc: "The agent's port.",
             examples: &["agent-port 9777"],
-            parse: |line, _| argument(line, "a port number as argument").map(drop),
-            ..PLANNED
+            parse: |line, server| {
+                let value = parse_lenient(argument(line, "a port number as argument")?.as_bytes());
+                server.check.agent.port = u16::try_from(value).ok().filter(|p| *p > 0);
+                Ok(())
+            },
+            ..CHECK
         },
         ServerOption {
             name: "agent-send",
             args: "<string>",
             doc: "What the agent is sent first.",
             examples: &["agent-send hello\\n"],
-            parse: |line, _| argument(line, "a string as argument").map(drop),
-            ..PLANNED
+            parse: |line, server| {
+                server.check.agent.send =
+                    Some(argument(line, "a string as argument")?.into_bytes());
+                Ok(())
+            },
+            ..CHECK
         },
         ServerOption {
             name: "check",
@@ -351,7 +411,10 @@ pub const PART: Part = Part {
             name: "no-agent-check",
             doc: "Undoes an agent-check of default-server.",
             examples: &["no-agent-check"],
-            status: Status::NoEffect("agents are never asked"),
+            parse: |_, server| {
+                server.check.agent.asked = false;
+                Ok(())
+            },
             ..CHECK
         },
         ServerOption {

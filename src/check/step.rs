@@ -4,6 +4,7 @@
 use regex::bytes::{Regex, RegexBuilder};
 
 use crate::check::CheckStatus;
+use crate::check::answers::Protocol;
 use crate::check::scene::{Scene, Text};
 use crate::config::diagnostic::Place;
 use crate::sample::expr::Expr;
@@ -71,6 +72,8 @@ pub enum Action {
     Unset(Box<[u8]>),
     /// An SSLv3 hello with the time of day is sent.
     SendHello,
+    /// A hello of SPOP is sent.
+    SendSpopHello,
     /// An HTTP request is sent.
     SendHttp(HttpRequest),
     /// The answer must be like this.
@@ -107,7 +110,7 @@ impl Action {
                     || expect.status_code.is_some()
                     || expect.pattern.varies()
             }
-            Action::Send(_) | Action::SendHello | Action::Comment => false,
+            Action::Send(_) | Action::SendHello | Action::SendSpopHello | Action::Comment => false,
         }
     }
 }
@@ -204,6 +207,10 @@ pub enum Pattern {
     StatusRegex(RegexWord),
     /// `hdr`, `fhdr`
     Header(HeaderPattern),
+    /// What a well-known server answers.
+    Protocol(Protocol),
+    /// What an agent answers: a line.
+    Agent,
 }
 
 impl Pattern {

@@ -521,6 +521,7 @@ impl Compiler<'_> {
             pool_max: spec.pool_max_conn.and_then(|n| u32::try_from(n).ok()),
             tuning: SocketTuning::of_server(proxy, spec, &self.spec.global.kernel_buffers),
             check: spec.check.compile(proxy, spec),
+            agent: spec.check.compile_agent(),
             pool: same_address
                 .map_or_else(|| Arc::new(ServerPool::new(self.threads())), |o| o.pool.clone()),
             queue: old.map_or_else(Arc::default, |o| o.queue.clone()),
@@ -540,6 +541,7 @@ impl ServerSpec {
         let limit = self.maxconn.unwrap_or(0).max(self.minconn.unwrap_or(0));
         status.maxconn.store(limit, Relaxed);
         *status.health.lock() = self.check.first_health();
+        *status.agent.lock() = self.check.first_agent();
         if self.disabled {
             status.start_in_maintenance(admin::CONFIG_MAINT | admin::FORCED_MAINT);
         }

@@ -2,6 +2,8 @@
 //! lines that HAProxy says about it, and work for the requests that wait (management.txt 9.3,
 //! "set server"; manual 5.2 "rise", "fall").
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::control::process::console;
 use crate::flow::server::assign::fill;
 use crate::state::server_status::{Operational, admin};
@@ -170,6 +172,56 @@ impl<'a> ServerChange<'a> {
         self.settle(before);
     }
 
+    /// Sets the weight that a runtime command or an agent asks for: `5` or `50%` of the configured one.
+    ///
+    /// # Errors
+    /// HAProxy's message.
+    pub fn request_weight(&self, word: &str) -> Result<(), &'static str> {
+        self.set_weight(parse_weight(word, *self)?);
+        Ok(())
+    }
+
+    /// Sets the `maxconn` that a runtime command or an agent asks for.
+    ///
+    /// # Errors
+    /// HAProxy's message.
+    pub fn request_maxconn(&self, word: &str) -> Result<(), &'static str> {
+        if word.is_empty() {
+            return Err("Require <maxconn>.\n");
+        }
+        let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+        if digits == 0 {
+            return Err("maxconn string empty or preceded by garbage");
+        }
+        if digits < word.len() {
+            return Err("Trailing garbage in maxconn string");
+        }
+        self.server.status.maxconn.store(word.parse().unwrap_or(u32::MAX), Relaxed);
+        // A higher limit opens slots for requests that wait.
+        if let Some(backend) = &self.proxy.backend {
+            fill(backend, self.server);
+        }
+        Ok(())
+    }
+
+    /// `set server … agent up` or `down`; `reason` as for `set_running`.
+    pub fn force_agent(&self, up: bool, reason: &str) {
+        let mut agent = self.server.status.agent.lock();
+        agent.health.health = if up { agent.health.full() } else { 0 };
+        drop(agent);
+        match up {
+            true => self.set_running(reason),
+            false => self.set_stopped(reason),
+        };
+    }
+
+    /// `enable agent` and `disable agent`; says whether there is one.
+    pub fn enable_agent(&self, enabled: bool) -> bool {
+        let health = &mut self.server.status.agent.lock().health;
+        health.enabled = enabled && health.configured;
+        health.configured
+    }
+
     fn enter_maintenance(&self, bit: u8, cause: &str) {
         let status = &self.server.status;
         status.health.lock().pause();
@@ -314,4 +366,47 @@ fn remaining(bit: u8) -> &'static str {
         admin::INHERITED_MAINT => "remains in forced maintenance",
         _ => "resolves again but remains in maintenance",
     }
+}
+
+/// Reads `<weight>` or `<weight>%`, relative to the configured one; HAProxy's message otherwise.
+fn parse_weight(word: &str, change: ServerChange<'_>) -> Result<u32, &'static str> {
+    if word.is_empty() {
+        return Err("Require <weight> or <weight%>.\n");
+    }
+    let initial = change.server.status.initial_weight.load(Relaxed);
+    let (number, relative) = match word.strip_suffix('%') {
+        Some(number) => (number, true),
+        None => (word, false),
+    };
+    let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
+    let count = digits.bytes().take_while(u8::is_ascii_digit).count();
+    if count == 0 {
+        return Err("Empty weight string empty or preceded by garbage");
+    }
+    if count < digits.len() {
+        return Err("Trailing garbage in weight string");
+    }
+    let value: i64 = number.parse().unwrap_or(i64::MAX);
+    if relative && value < 0 {
+        return Err("Relative weight must be positive.\n");
+    }
+    if !relative && !(0..=256).contains(&value) {
+        return Err("Absolute weight can only be between 0 and 256 inclusive.\n");
+    }
+    let weight = if relative {
+        u32::try_from(i64::from(initial).saturating_mul(value) / 100).unwrap_or(u32::MAX).min(256)
+    } else {
+        u32::try_from(value).unwrap_or(0)
+    };
+    if is_static(change.proxy) && weight != 0 && weight != initial {
+        return Err(
+            "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n",
+        );
+    }
+    Ok(weight)
+}
+
+/// Whether the backend's algorithm cannot change weights while it runs.
+fn is_static(proxy: &Proxy) -> bool {
+    proxy.backend.as_ref().is_some_and(|backend| backend.algorithm == "static-rr")
 }

@@ -104,6 +104,8 @@ pub struct ServerStatus {
     change: Mutex<Change>,
     /// What health checks found.
     pub health: Mutex<crate::check::Health>,
+    /// What its agent has said.
+    pub agent: Mutex<crate::check::agent::Agent>,
     /// Changes with everything a balance algorithm depends on.
     pub generation: AtomicU32,
 }
@@ -132,6 +134,7 @@ impl ServerStatus {
             maxconn: AtomicU32::new(0),
             change: Mutex::new(Change { at_ms: clock::now_ms(), ..Change::default() }),
             health: Mutex::new(crate::check::Health::default()),
+            agent: Mutex::default(),
             generation: AtomicU32::new(0),
         }
     }

@@ -277,6 +277,8 @@ pub struct Server {
     pub tuning: Option<Box<SocketTuning>>,
     /// Checks of this server, `None` without `check`.
     pub check: Option<crate::check::ServerCheck>,
+    /// How its agent is asked, `None` without `agent-check`.
+    pub agent: Option<Box<crate::check::ServerCheck>>,
     /// State that outlives a reload.
     pub status: Arc<ServerStatus>,
     /// Its idle connections.

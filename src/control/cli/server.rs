@@ -7,11 +7,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Answer, Command, CommandContext, Level, Severity};
 use crate::catalog::{Part, Status};
-use crate::flow::server::assign::fill;
 use crate::state::resolver::servers::rename;
 use crate::state::server_change::ServerChange;
 use crate::state::server_status::{Operational, ServerAddress, admin};
-use crate::state::world::{Proxy, Server};
+use crate::state::world::Server;
 
 /// Why a change is made, as the log tells it.
 const FROM_CLI: &str = ", changed from CLI";
@@ -35,8 +34,22 @@ fn set_server(context: &mut CommandContext<'_>) -> Answer {
         "state" => set_state(context.arg(2), change),
         "health" => set_health(context.arg(2), change),
         "addr" => set_address(context, change),
-        "agent" | "agent-addr" | "agent-send" => {
+        "agent" | "agent-addr" | "agent-send"
+            if !change.server.status.agent.lock().health.enabled =>
+        {
             Answer::error("agent checks are not enabled on this server.\n")
+        }
+        "agent" => set_agent(context.arg(2), change),
+        "agent-addr" => match context.arg(2).parse() {
+            Ok(ip) => {
+                change.server.status.agent.lock().address = Some(SocketAddr::new(ip, 0));
+                Answer::Done
+            }
+            Err(_) => Answer::error("incorrect addr address given for agent.\n"),
+        },
+        "agent-send" => {
+            change.server.status.agent.lock().send = Some(context.arg(2).as_bytes().to_vec());
+            Answer::Done
         }
         "fqdn" if context.arg(2).is_empty() => {
             Answer::error("set server <b>/<s> fqdn requires a FQDN.\n")
@@ -76,6 +89,16 @@ fn set_health(word: &str, change: ServerChange<'_>) -> Answer {
         }
     };
     change.force_health(state, FROM_CLI);
+    Answer::Done
+}
+
+fn set_agent(word: &str, change: ServerChange<'_>) -> Answer {
+    let up = match word {
+        "up" => true,
+        "down" => false,
+        _ => return Answer::error("'set server <srv> agent' expects 'up' or 'down'.\n"),
+    };
+    change.force_agent(up, FROM_CLI);
     Answer::Done
 }
 
@@ -141,55 +164,9 @@ fn new_port(word: &str, _: u16) -> Result<u16, String> {
     word.parse().map_err(|_| format!("problem converting port '{word}' to an int"))
 }
 
-/// Reads `<weight>` or `<weight>%`, relative to the configured one; HAProxy's message otherwise.
-fn parse_weight(word: &str, change: ServerChange<'_>) -> Result<u32, &'static str> {
-    if word.is_empty() {
-        return Err("Require <weight> or <weight%>.\n");
-    }
-    let initial = change.server.status.initial_weight.load(Relaxed);
-    let (number, relative) = match word.strip_suffix('%') {
-        Some(number) => (number, true),
-        None => (word, false),
-    };
-    let digits = number.strip_prefix(['-', '+']).unwrap_or(number);
-    let count = digits.bytes().take_while(u8::is_ascii_digit).count();
-    if count == 0 {
-        return Err("Empty weight string empty or preceded by garbage");
-    }
-    if count < digits.len() {
-        return Err("Trailing garbage in weight string");
-    }
-    let value: i64 = number.parse().unwrap_or(i64::MAX);
-    if relative && value < 0 {
-        return Err("Relative weight must be positive.\n");
-    }
-    if !relative && !(0..=256).contains(&value) {
-        return Err("Absolute weight can only be between 0 and 256 inclusive.\n");
-    }
-    let weight = if relative {
-        u32::try_from(i64::from(initial).saturating_mul(value) / 100).unwrap_or(u32::MAX).min(256)
-    } else {
-        u32::try_from(value).unwrap_or(0)
-    };
-    if is_static(change.proxy) && weight != 0 && weight != initial {
-        return Err(
-            "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.\n",
-        );
-    }
-    Ok(weight)
-}
-
-/// Whether the backend's algorithm cannot change weights while it runs.
-fn is_static(proxy: &Proxy) -> bool {
-    proxy.backend.as_ref().is_some_and(|backend| backend.algorithm == "static-rr")
-}
-
 fn set_weight_of(word: &str, change: ServerChange<'_>) -> Answer {
-    match parse_weight(word, change) {
-        Ok(weight) => {
-            change.set_weight(weight);
-            Answer::Done
-        }
+    match change.request_weight(word) {
+        Ok(()) => Answer::Done,
         Err(text) => Answer::error(text),
     }
 }
@@ -207,30 +184,10 @@ fn get_weight(context: &mut CommandContext<'_>) -> Answer {
 }
 
 fn set_maxconn(context: &mut CommandContext<'_>) -> Answer {
-    with_server(context, |context, change| {
-        let word = context.arg(1);
-        if word.is_empty() {
-            return Answer::error("Require <maxconn>.\n");
-        }
-        let digits = word.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 {
-            return Answer::error("maxconn string empty or preceded by garbage");
-        }
-        if digits < word.len() {
-            return Answer::error("Trailing garbage in maxconn string");
-        }
-        let maxconn = word.parse().unwrap_or(u32::MAX);
-        change.server.status.maxconn.store(maxconn, Relaxed);
-        wake(change);
-        Answer::Done
+    with_server(context, |context, change| match change.request_maxconn(context.arg(1)) {
+        Ok(()) => Answer::Done,
+        Err(text) => Answer::error(text),
     })
-}
-
-/// Gives the slots that a higher `maxconn` opens to requests that wait.
-fn wake(change: ServerChange<'_>) {
-    if let Some(backend) = &change.proxy.backend {
-        fill(backend, change.server);
-    }
 }
 
 fn enable_health(context: &mut CommandContext<'_>, enabled: bool) -> Answer {
@@ -252,8 +209,12 @@ pub const PART: Part = Part {
             help: "disable agent  : disable agent checks (use 'set server' instead)",
             doc: "Stops asking the server's agent.",
             examples: &["disable agent app/web1"],
-            status: Status::Planned,
-            run: |context| with_server(context, |_, _| Answer::Done),
+            run: |context| {
+                with_server(context, |_, change| {
+                    change.enable_agent(false);
+                    Answer::Done
+                })
+            },
             ..ADMIN
         },
         Command {
@@ -280,10 +241,12 @@ pub const PART: Part = Part {
             help: "enable agent   : enable agent checks (use 'set server' instead)",
             doc: "Asks the server's agent again.",
             examples: &["enable agent app/web1"],
-            status: Status::Planned,
             run: |context| {
-                with_server(context, |_, _| {
-                    Answer::error("Agent was not configured on this server, cannot enable.\n")
+                with_server(context, |_, change| match change.enable_agent(true) {
+                    true => Answer::Done,
+                    false => {
+                        Answer::error("Agent was not configured on this server, cannot enable.\n")
+                    }
                 })
             },
             ..ADMIN
@@ -317,7 +280,7 @@ pub const PART: Part = Part {
         },
         Command {
             name: "set server",
-            args: "<backend>/<server> { addr <ip> [port <port>] | health <state> | state <state> | weight <weight>[%] }",
+            args: "<backend>/<server> { addr <ip> [port <port>] | agent { up | down } | agent-addr <addr> | agent-send <string> | health <state> | state <state> | weight <weight>[%] }",
             help: "set server     : change a server's state, weight or address",
             doc: "Changes where a server is, whether it is up, whether it is used, or its weight.",
             examples: &["set server app/web1 state drain", "set server app/web1 weight 50%"],

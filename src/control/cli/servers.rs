@@ -58,7 +58,7 @@ fn state_line(proxy: &Proxy, server: &Server, out: &mut String) {
     };
     let _ = writeln!(
         out,
-        "{} {} {} {} {address} {} {} {} {} {} {} {} {} {} 0 {} {} {} {port} {}",
+        "{} {} {} {} {address} {} {} {} {} {} {} {} {} {} {} {} {} {} {port} {}",
         proxy.id,
         proxy.name,
         server.id,
@@ -72,6 +72,7 @@ fn state_line(proxy: &Proxy, server: &Server, out: &mut String) {
         health.result as u8,
         health.health,
         check_state(&health),
+        agent_state(&status.agent.lock().health),
         0,
         u8::from(server.spec.option("id").is_some()),
         status.host.load().as_ref().map_or("-", |host| &host.name),
@@ -85,6 +86,11 @@ fn check_state(health: &crate::check::Health) -> u8 {
         | u8::from(health.configured) << 1
         | u8::from(health.enabled) << 2
         | u8::from(health.paused) << 3
+}
+
+/// Bits of `srv_agent_state`: those of a check, and that it is an agent.
+fn agent_state(health: &crate::check::Health) -> u8 {
+    check_state(health) | u8::from(health.configured) << 4
 }
 
 fn address(server: &Server) -> (String, u16) {

@@ -23,8 +23,10 @@ enum Action {
     DisableHealth,
     EnableHealth,
     Force(Operational),
-    /// Enables, disables or forces agent checks.
-    Agent,
+    DisableAgent,
+    EnableAgent,
+    /// Forces what the agent says: up or down.
+    ForceAgent(bool),
     Shutdown,
     /// Four names of older versions.
     Disable,
@@ -44,7 +46,10 @@ impl Action {
             "hrunn" => Action::Force(Operational::Running),
             "hnolb" => Action::Force(Operational::Stopping),
             "hdown" => Action::Force(Operational::Stopped),
-            "dagent" | "eagent" | "arunn" | "adown" => Action::Agent,
+            "dagent" => Action::DisableAgent,
+            "eagent" => Action::EnableAgent,
+            "arunn" => Action::ForceAgent(true),
+            "adown" => Action::ForceAgent(false),
             "shutdown" => Action::Shutdown,
             "disable" => Action::Disable,
             "enable" => Action::Enable,
@@ -64,8 +69,10 @@ impl Action {
             Action::DisableHealth => return enable_health(server, false),
             Action::EnableHealth => return enable_health(server, true),
             Action::Force(state) => change.force_health(state, REASON),
-            // There are no agents yet: nothing is changed, and the page says so.
-            Action::Agent => return false,
+            Action::DisableAgent => return change.enable_agent(false),
+            Action::EnableAgent => return change.enable_agent(true),
+            Action::ForceAgent(_) if !server.status.agent.lock().health.enabled => return false,
+            Action::ForceAgent(up) => change.force_agent(up, REASON),
             Action::Shutdown if proxy.disabled => return false,
             Action::Shutdown => {
                 let (proxy, server) = (proxy.name.clone(), server.name.clone());

@@ -243,13 +243,13 @@ pub const COLUMNS: &[Column] = &[
         .sv(|r| peak(r.counters.session_rate.peak()))
         .be(|r| gauge(r.counters.session_rate.peak())),
     col("check_status", "Result of the last health check; * before it while one runs.")
-        .sv(|r| text("MOP", r.check_status()?)),
+        .sv(|r| text("MOP", Row::check_status(r.watched()?)?)),
     col("check_code", "Status code of the last health check.").sv(|r| {
         let health = r.watched()?;
         if health.status.has_code() { n32("MOP", health.code.into()) } else { None }
     }),
     col("check_duration", "Milliseconds that the last health check took.")
-        .sv(|r| n64("MDP", r.check_duration()?)),
+        .sv(|r| n64("MDP", Row::check_duration(r.watched()?)?)),
     col("hrsp_1xx", "Responses with a status of 100 to 199.")
         .fe(|r| responses(r, 1))
         .sv(|r| responses(r, 1))
@@ -306,7 +306,8 @@ pub const COLUMNS: &[Column] = &[
         .be(last_session),
     col("last_chk", "What the last health check said.")
         .sv(|r| text("MOP", r.watched()?.description.clone())),
-    col("last_agt", "What the last agent check said."),
+    col("last_agt", "What the last agent check said.")
+        .sv(|r| text("MOP", r.asked()?.description.clone())),
     col("qtime", "Mean milliseconds in the queue.")
         .sv(|r| mean(r.counters.queue_time.get()))
         .be(|r| mean(r.counters.queue_time.get())),
@@ -319,19 +320,23 @@ pub const COLUMNS: &[Column] = &[
     col("ttime", "Mean milliseconds of a whole session.")
         .sv(|r| mean(r.counters.total_time.get()))
         .be(|r| mean(r.counters.total_time.get())),
-    col("agent_status", "Result of the last agent check; * before it while one runs."),
-    col("agent_code", "Unused."),
-    col("agent_duration", "Milliseconds that the last agent check took."),
+    col("agent_status", "Result of the last agent check; * before it while one runs.")
+        .sv(|r| text("MOP", Row::check_status(r.asked()?)?)),
+    col("agent_code", "Code of the last agent check.")
+        .sv(|r| n32("MOP", r.asked().filter(|h| h.status.has_code())?.code.into())),
+    col("agent_duration", "Milliseconds that the last agent check took.")
+        .sv(|r| n64("MDP", Row::check_duration(r.asked()?)?)),
     col("check_desc", "Result of the last health check, in words.")
         .sv(|r| text("MOP", r.watched()?.status.description())),
-    col("agent_desc", "Result of the last agent check, in words."),
+    col("agent_desc", "Result of the last agent check, in words.")
+        .sv(|r| text("MOP", r.asked()?.status.description())),
     col("check_rise", "Good health checks until up (rise).").sv(|r| n32("CGS", r.watched()?.rise)),
     col("check_fall", "Bad health checks until down (fall).").sv(|r| n32("CGS", r.watched()?.fall)),
     col("check_health", "0 to rise+fall-1; up from rise on.")
         .sv(|r| n32("CGS", r.watched()?.health)),
-    col("agent_rise", "Good agent checks until up."),
-    col("agent_fall", "Bad agent checks until down."),
-    col("agent_health", "As check_health, for the agent."),
+    col("agent_rise", "Good agent checks until up.").sv(|r| n32("CGS", r.asked()?.rise)),
+    col("agent_fall", "Bad agent checks until down.").sv(|r| n32("CGS", r.asked()?.fall)),
+    col("agent_health", "As check_health, for the agent.").sv(|r| n32("CGS", r.asked()?.health)),
     col("addr", "Its address, with show-legends or an operator's socket.")
         .li(|r| text("CGS", r.address()?))
         .sv(|r| text("CGS", r.address()?)),

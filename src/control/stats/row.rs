@@ -39,6 +39,8 @@ pub struct Row<'a> {
     pub counters: &'a Counters,
     /// What checks of the server have found; the default for everything else.
     pub health: Health,
+    /// What its agent has said.
+    pub agent: Health,
     /// Milliseconds on the process's clock.
     pub now_ms: u64,
     /// Whether addresses, cookies and algorithms are shown.
@@ -137,8 +139,12 @@ impl<'a> Selection<'a> {
         }
         let Object::Server(server) = row.object else { return true };
         let status = &server.status;
-        let checked = row.health.enabled;
-        let down = !status.is_up() && (!checked || row.health.health == 0);
+        let (check, agent) = (&row.health, &row.agent);
+        let watched = check.enabled || agent.enabled;
+        let down = !status.is_up()
+            && (!watched
+                || (agent.enabled && agent.health == 0)
+                || (check.enabled && check.health == 0));
         let maintained = status.in_maintenance();
         !(self.hide_down && (maintained || down)) && !(self.hide_maintenance && maintained)
     }
@@ -162,8 +168,13 @@ impl<'a> Row<'a> {
             Object::Server(server) => server.status.health.lock().clone(),
             _ => Health::default(),
         };
+        let agent = match object {
+            Object::Server(server) => server.status.agent.lock().health.clone(),
+            _ => Health::default(),
+        };
         let hides = selection.hide_down || selection.hide_maintenance;
-        Row { world, proxy, object, counters, health, now_ms, legends: selection.legends, hides }
+        let legends = selection.legends;
+        Row { world, proxy, object, counters, health, agent, now_ms, legends, hides }
     }
 
     /// As in the column `svname`.
@@ -227,16 +238,20 @@ impl<'a> Row<'a> {
         Some(&self.health).filter(|h| h.enabled && !h.paused)
     }
 
+    /// What its agent has said, if it is listened to.
+    pub fn asked(&self) -> Option<&Health> {
+        Some(&self.agent).filter(|h| h.enabled && !h.paused)
+    }
+
     /// `L7OK`, or `* L7OK` while a check runs.
-    pub fn check_status(&self) -> Option<Cow<'static, str>> {
-        let health = self.watched()?;
+    pub fn check_status(health: &Health) -> Option<Cow<'static, str>> {
         let word = health.status.word();
         Some(if health.in_progress { format!("* {word}").into() } else { word.into() })
     }
 
     /// Milliseconds of the last check, once there was one.
-    pub fn check_duration(&self) -> Option<u64> {
-        let health = self.watched().filter(|h| h.status >= CheckStatus::Checked)?;
+    pub fn check_duration(health: &Health) -> Option<u64> {
+        let health = Some(health).filter(|h| h.status >= CheckStatus::Checked)?;
         Some(u64::try_from(health.duration.unwrap_or_default().as_millis()).unwrap_or(u64::MAX))
     }
 
@@ -317,12 +332,19 @@ impl<'a> Row<'a> {
             format!("{left}/{}", health.fall)
         };
         match status.operational() {
-            Operational::Stopped if health.enabled && health.health > 0 => {
+            Operational::Stopped if self.agent.enabled && self.agent.health == 0 => {
+                "DOWN (agent)".into()
+            }
+            Operational::Stopped
+                if (health.enabled && health.health > 0)
+                    || (self.agent.enabled && !health.enabled) =>
+            {
                 format!("DOWN {}/{}", health.health, health.rise).into()
             }
             Operational::Stopped => "DOWN".into(),
             Operational::Stopping if full => "NOLB".into(),
             Operational::Stopping => format!("NOLB {}", towards_down()).into(),
+            _ if status.is_drained() && self.agent.enabled => "DRAIN (agent)".into(),
             _ if status.is_drained() && full => "DRAIN".into(),
             _ if status.is_drained() => format!("DRAIN {}", towards_down()).into(),
             _ if !health.enabled => "no check".into(),

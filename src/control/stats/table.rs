@@ -467,19 +467,25 @@ impl Line<'_, '_> {
     /// `L7OK/200 in 0ms`, with what the check said.
     fn last_check(&self) -> String {
         let c = &self.cells;
-        if c.get("check_status").is_none() {
+        let down = self.row.status().starts_with("DOWN");
+        let by_agent = down && c.get("agent_status").is_some() && self.row.agent.health == 0;
+        let [status, code, duration, description, last] = match by_agent {
+            true => ["agent_status", "agent_code", "agent_duration", "agent_desc", "last_agt"],
+            false => ["check_status", "check_code", "check_duration", "check_desc", "last_chk"],
+        };
+        if c.get(status).is_none() {
             return String::new();
         }
-        let mut text = c.text("check_status");
-        if let Some(code) = c.get("check_code") {
+        let mut text = c.text(status);
+        if let Some(code) = c.get(code) {
             let _ = write!(text, "/{}", code.number());
         }
-        if let Some(duration) = c.get("check_duration") {
+        if let Some(duration) = c.get(duration) {
             let _ = write!(text, " in {}ms", duration.number());
         }
-        let mut more = c.text("check_desc");
-        if !c.text("last_chk").is_empty() {
-            let _ = write!(more, ": {}", c.text("last_chk"));
+        let mut more = c.text(description);
+        if !c.text(last).is_empty() {
+            let _ = write!(more, ": {}", c.text(last));
         }
         tip(&text, &more)
     }
