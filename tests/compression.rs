@@ -419,3 +419,81 @@ fn a_body_that_breaks_off_is_not_ended() -> Result<()> {
     assert!(!rest.ends_with(b"0\r\n\r\n"), "{}", rest.escape_ascii());
     Ok(())
 }
+
+#[test]
+fn a_trace_tells_what_passes() -> Result<()> {
+    let web = web("")?;
+    let config = "frontend front
+    bind {fe}
+    filter trace name mine hexdump
+    default_backend back
+backend back
+    filter trace
+    filter compression
+    compression algo gzip
+    server s1 {s1}
+";
+    web.answer_with(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world".to_vec());
+    let proxy = before(&web, config)?;
+    let answer = proxy.connect("fe")?.get("/path", "Accept-Encoding: gzip\r\n")?;
+    assert_eq!(decoded(&answer)?, "hello world");
+    for part in [
+        "[mine/front          ] filter initialized [read random=false - fwd random=false - hexdump=true]",
+        "[TRACE/back          ] filter initialized [read random=false - fwd random=false - hexdump=false]",
+        "trace_attach             : filter-type=frontend",
+        "trace_http_headers       : channel=REQUEST    - mode=HTTP  (backend)\tGET /path HTTP/1.1",
+        "\thost: ",
+        "trace_http_headers       : channel=RESPONSE   - mode=HTTP  (backend)\tHTTP/1.1 200 OK",
+        "\tcontent-length: 11",
+        "\t0x000000: 68 65 6c 6c 6f 20 77 6f   72 6c 64                  |hello world|",
+        "trace_http_end           : channel=RESPONSE   - mode=HTTP  (backend)",
+        "trace_detach             : filter-type=backend",
+    ] {
+        proxy.wait_for_line(part)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_trace_with_random_forwarding_loses_nothing() -> Result<()> {
+    let web = web("")?;
+    let config = "listen main
+    bind {fe}
+    filter trace random-parsing random-forwarding
+    server s1 {s1}
+";
+    let proxy = before(&web, config)?;
+    assert_eq!(proxy.connect("fe")?.get("/", "")?.text(), page());
+    proxy.wait_for_line("[read random=true - fwd random=true - hexdump=false]")?;
+    proxy.wait_for_line("trace_http_end           : channel=RESPONSE")?;
+    Ok(())
+}
+
+#[test]
+fn what_a_cache_holds_is_compressed_for_who_takes_it() -> Result<()> {
+    let web = web("Cache-Control: max-age=60\r\nContent-Type: text/plain\r\n")?;
+    let config = "cache store
+    total-max-size 4
+frontend front
+    bind {fe}
+    http-request cache-use store
+    http-response cache-store store
+    compression algo gzip
+    default_backend back
+backend back
+    server s1 {s1}
+";
+    let proxy = before(&web, config)?;
+    let mut client = proxy.connect("fe")?;
+    for (accepted, coding) in [
+        ("Accept-Encoding: gzip\r\n", Some("gzip")),
+        ("", None),
+        ("Accept-Encoding: gzip\r\n", Some("gzip")),
+    ] {
+        let answer = client.get("/", accepted)?;
+        assert_eq!((answer.header("content-encoding"), decoded(&answer)?), (coding, page()));
+    }
+    // The page was stored as it came.
+    assert_eq!(web.requests().len(), 1);
+    Ok(())
+}

@@ -234,7 +234,7 @@ impl Compiler<'_> {
             rules,
             log,
             error_pages: spec.error_pages.compile(&spec.name, self),
-            filters: spec.filters.compile(),
+            filters: spec.filters.compile(&spec.name, self.purpose.bind),
             stats,
             frontend,
             backend,

@@ -432,6 +432,12 @@ impl<'a> Judge<'a> {
 
     /// Caches and applications.
     fn filters(&mut self, proxy: &ProxySpec) {
+        let caches = proxy.references.caches.iter().map(|(name, _)| name.as_str());
+        for mistake in proxy.filters.mistakes(caches) {
+            let line = proxy.written("filter").or_else(|| proxy.written("compression"));
+            let place = line.map_or(&proxy.place, |line| &line.place);
+            self.alert(place, format!("config: {}: {mistake}", titled(proxy)));
+        }
         for (cache, place) in &proxy.references.caches {
             if !self.section_exists(Sections::CACHE, cache) {
                 self.alert(place, format!(

@@ -4,10 +4,12 @@
 
 use std::fmt::Debug;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Line, Parsed};
+use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
 use crate::flow::http::h1::body::{BadBody, Decoder, Step};
 use crate::flow::http::h1::framing::{Body, Framing};
@@ -16,6 +18,7 @@ use crate::flow::session::Stream;
 use crate::flow::session::exchange::{END, Ending};
 use crate::flow::session::forward::ServerAfter;
 use crate::flow::session::reframe::Reframe;
+use crate::flow::session::trace::{Trace, TraceSpec, Tracing};
 use crate::flow::session::way_back::{ServerSide, WayBack, broken_response, follows, late_body};
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Writer;
@@ -34,7 +37,7 @@ pub enum FilterSpec {
     /// `filter spoe …`
     Spoe,
     /// `filter trace …`
-    Trace,
+    Trace(TraceSpec),
 }
 
 /// What a proxy says of filters.
@@ -54,14 +57,61 @@ impl FiltersSpec {
         }
     }
 
-    /// What runs; `None` when no stream of this proxy has a filter.
-    pub fn compile(&self) -> Option<Box<ProxyFilters>> {
-        let named = self.listed.contains(&FilterSpec::Compression);
-        if self.compression.is_none() && !named {
+    /// What is wrong with the order of the filters, or with what is missing, in HAProxy's words. `caches`:
+    /// those that the proxy names anywhere; each one without a line has its filter behind all the lines.
+    pub fn mistakes<'a>(&self, caches: impl Iterator<Item = &'a str>) -> Vec<String> {
+        let compression = self.listed.iter().position(|f| *f == FilterSpec::Compression);
+        let other = |filter: &FilterSpec| matches!(filter, FilterSpec::Spoe | FilterSpec::Trace(_));
+        let other = self.listed.iter().any(other);
+        let mut seen: Vec<&str> = Vec::new();
+        let (mut late, mut mistakes) = (false, Vec::new());
+        for cache in caches {
+            if seen.contains(&cache) {
+                continue;
+            }
+            seen.push(cache);
+            let line =
+                self.listed.iter().position(|f| matches!(f, FilterSpec::Cache(n) if n == cache));
+            if line.is_none() && other {
+                let text = "require an explicit filter declaration to use the cache";
+                mistakes.push(format!("{text} '{cache}'."));
+            } else if compression.is_some_and(|at| line.is_none_or(|line| at < line)) {
+                late = true;
+                let text = "unable to enable the compression filter before the cache";
+                mistakes.push(format!("{text} '{cache}'."));
+            }
+        }
+        let of_compression = match compression {
+            Some(_) if late => "unable to enable the compression filter before any cache filter.",
+            None if other => "require an explicit filter declaration to use HTTP compression",
+            _ => return mistakes,
+        };
+        if self.compression.is_some() {
+            mistakes.insert(0, of_compression.to_owned());
+        }
+        mistakes
+    }
+
+    /// What runs in a proxy of this name; `None` when none of its streams has a filter. `begins`: the
+    /// configuration is to run.
+    pub fn compile(&self, proxy: &str, begins: bool) -> Option<Box<ProxyFilters>> {
+        let mut order: Vec<_> = self
+            .listed
+            .iter()
+            .filter_map(|filter| match filter {
+                FilterSpec::Compression => Some(Kind::Compression),
+                FilterSpec::Trace(trace) => Some(Kind::Trace(trace.compile(proxy, begins))),
+                FilterSpec::Cache(_) | FilterSpec::FcgiApp(_) | FilterSpec::Spoe => None,
+            })
+            .collect();
+        if self.compression.is_some() && !self.listed.contains(&FilterSpec::Compression) {
+            order.push(Kind::Compression);
+        }
+        if order.is_empty() {
             return None;
         }
         let compression = self.compression.as_ref().map(CompressionSpec::compile);
-        Some(Box::new(ProxyFilters { order: vec![Kind::Compression], compression }))
+        Some(Box::new(ProxyFilters { order, compression }))
     }
 }
 
@@ -79,6 +129,7 @@ pub struct ProxyFilters {
 #[derive(Debug)]
 enum Kind {
     Compression,
+    Trace(Arc<Trace>),
 }
 
 /// What follows the bytes that a filter is given.
@@ -184,17 +235,21 @@ pub fn begin(stream: &mut Stream<'_>) {
 fn attach(stream: &mut Stream<'_>) {
     let world = stream.world.clone();
     let backend = stream.backend.filter(|b| *b != stream.frontend);
-    let proxies = [Some(stream.frontend), backend].into_iter().flatten();
-    let configured = proxies.filter_map(|index| world.proxies.get(index)?.filters.as_ref());
-    let filters = stream.filters.get_or_insert_default();
-    for kind in configured.flat_map(|filters| &filters.order) {
-        let filter = match kind {
-            // One does the work of both sides.
-            Kind::Compression if filters.list.iter().any(|a| a.filter.changes()) => continue,
-            Kind::Compression => Box::<Compressing>::default(),
-        };
-        filters.list.push(Attached { filter, looks: false });
+    let sides = [(Some(stream.frontend), "frontend"), (backend, "backend")];
+    let mut filters = stream.filters.take().unwrap_or_default();
+    for (proxy, side) in sides {
+        let proxy = proxy.and_then(|index| world.proxies.get(index)?.filters.as_ref());
+        for kind in proxy.iter().flat_map(|filters| &filters.order) {
+            let filter: Box<dyn Filter> = match kind {
+                // One does the work of both sides.
+                Kind::Compression if filters.list.iter().any(|a| a.filter.changes()) => continue,
+                Kind::Compression => Box::<Compressing>::default(),
+                Kind::Trace(trace) => Box::new(Tracing::attach(trace, side, stream)),
+            };
+            filters.list.push(Attached { filter, looks: false });
+        }
     }
+    stream.filters = Some(filters);
 }
 
 /// Calls each filter in turn.
@@ -420,61 +475,68 @@ fn filter(line: &mut Line<'_>) -> Parsed {
         )));
     };
     let kind = word.str();
-    if matches!(&*kind, "cache" | "fcgi-app" | "spoe" | "trace") {
+    if matches!(&*kind, "fcgi-app" | "spoe") {
         let place = line.last_place();
         line.spec.note_planned(&format!("filter {kind}"), &place);
     }
     match &*kind {
-        "compression" => match line.word() {
-            None => {
-                line.proxy().filters.listed.push(FilterSpec::Compression);
-                Ok(())
+        "compression" => {
+            only(line, &kind)?;
+            let name = line.proxy().name.clone();
+            let listed = &mut line.proxy().filters.listed;
+            if listed.contains(&FilterSpec::Compression) {
+                let text =
+                    format!("'filter' : '{name}: Proxy supports only one compression filter");
+                return Err(line.alert(format!("{text}\n'")));
             }
-            Some(extra) => {
-                Err(line.alert(format!("'filter compression' : unknown keyword '{extra}'.")))
-            }
-        },
+            listed.push(FilterSpec::Compression);
+            Ok(())
+        }
         "cache" => {
-            let Some(name) = line.word() else {
-                return Err(line.alert("'filter' : 'cache : expects a <name> argument'"));
-            };
-            let name = name.str().into_owned();
-            let place = line.last_place();
+            let (name, place) = named(line, &kind)?;
             line.proxy().filters.listed.push(FilterSpec::Cache(name.clone()));
             line.proxy().references.caches.push((name, place));
             Ok(())
         }
         "fcgi-app" => {
-            let Some(name) = line.word() else {
-                return Err(line.alert("'filter' : 'fcgi-app : expects a <name> argument'"));
-            };
-            let name = name.str().into_owned();
-            let place = line.last_place();
+            let (name, place) = named(line, &kind)?;
             line.proxy().filters.listed.push(FilterSpec::FcgiApp(name.clone()));
             line.proxy().references.applications.push((name, place));
             Ok(())
         }
-        "trace" => trace(line),
-        "spoe" => crate::config::spoe::filter(line),
+        "trace" => {
+            let trace = TraceSpec::parse(line)?;
+            line.proxy().filters.listed.push(FilterSpec::Trace(trace));
+            Ok(())
+        }
+        "spoe" => {
+            crate::config::spoe::filter(line)?;
+            line.proxy().filters.listed.push(FilterSpec::Spoe);
+            Ok(())
+        }
         other => {
             Err(line.alert(format!("'filter' : unknown keyword '{other}'. Registered keywords :")))
         }
     }
 }
 
-fn trace(line: &mut Line<'_>) -> Parsed {
-    while let Some(word) = line.word() {
-        match &*word.str() {
-            "name" => {
-                line.word();
-            }
-            "random-parsing" | "random-forwarding" | "hexdump" => {}
-            other => {
-                return Err(line.alert(format!("'filter trace' : unknown keyword '{other}'.")));
-            }
-        }
+/// A filter's one argument and where it stands.
+fn named(line: &mut Line<'_>, kind: &str) -> Result<(String, Place), Diagnostic> {
+    let Some(name) = line.word() else {
+        return Err(line.alert(format!("'filter' : '{kind} : expects a <name> argument'")));
+    };
+    let name = name.str().into_owned();
+    let place = line.last_place();
+    only(line, kind)?;
+    Ok((name, place))
+}
+
+/// Nothing more may stand there.
+fn only(line: &mut Line<'_>, kind: &str) -> Parsed {
+    match line.word() {
+        None => Ok(()),
+        Some(extra) => Err(line.alert(format!("'filter {kind}' : unknown keyword '{extra}'."))),
     }
-    Ok(())
 }
 
 /// The rows of this family.
@@ -483,7 +545,7 @@ pub const PART: Part = Part {
         name: "filter",
         sections: Sections::NAMED_PROXIES,
         args: "<name> [<option>...]",
-        doc: "Puts a filter into the stream: `cache`, `compression`, `fcgi-app`, `spoe` or `trace`.",
+        doc: "Puts a filter into the stream: `cache`, `compression`, `fcgi-app`, `spoe` or `trace`, which tells on standard error what HTTP messages pass, and the bodies of responses.",
         examples: &["filter compression", "filter trace"],
         status: Status::Works,
         parse: filter,

@@ -16,6 +16,7 @@ pub mod reply;
 pub mod request_body;
 pub mod tcp;
 pub mod timeouts;
+pub mod trace;
 pub mod tunnel;
 mod way_back;
 
