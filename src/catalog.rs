@@ -426,6 +426,7 @@ pub static PARTS: &[&Part] = &[
     &crate::sample::convert::time::PART,
     &crate::sample::convert::variable::PART,
     &crate::state::resolver::section::PART,
+    &crate::state::server_file::PART,
     &crate::state::stick_table::PART,
     &crate::check::PART,
     &crate::check::http::PART,

@@ -44,6 +44,7 @@ mod rows;
 mod rule_actions;
 mod rules;
 mod samples;
+mod server_state;
 mod servers;
 mod settings;
 mod sockets;

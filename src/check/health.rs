@@ -51,6 +51,33 @@ pub enum CheckStatus {
 }
 
 impl CheckStatus {
+    /// The state of this number, as server-state files have it.
+    pub fn of_number(number: u8) -> Option<CheckStatus> {
+        use CheckStatus::*;
+        let all = [
+            Unknown,
+            Initializing,
+            Checked,
+            HealthAnalyze,
+            SocketError,
+            L4Ok,
+            L4Timeout,
+            L4Con,
+            L6Ok,
+            L6Timeout,
+            L6Response,
+            L7Timeout,
+            L7Response,
+            L7Ok,
+            L7OkConditional,
+            L7Status,
+            ProcessError,
+            ProcessTimeout,
+            ProcessOk,
+        ];
+        all.into_iter().find(|status| *status as u8 == number)
+    }
+
     /// As in the CSV: `L4OK`.
     pub fn word(self) -> &'static str {
         self.words().0
@@ -119,6 +146,14 @@ pub enum CheckResult {
     Passed = 3,
     /// It is well, but wants no new sessions.
     Conditional = 4,
+}
+
+impl CheckResult {
+    /// The result of this number, as server-state files have it.
+    pub fn of_number(number: u8) -> Option<CheckResult> {
+        use CheckResult::*;
+        [Unknown, Neutral, Failed, Passed, Conditional].get(usize::from(number)).copied()
+    }
 }
 
 /// How one check ended.

@@ -33,6 +33,7 @@ use crate::state::cache::Cache;
 use crate::state::counters::Counters;
 use crate::state::map_file::loading;
 use crate::state::resolver::{self, Resolvers};
+use crate::state::server_file::{self, States};
 use crate::state::server_status::{Operational, ServerAddress, ServerStatus, admin};
 use crate::state::stick_table::{Data, StickTable};
 use crate::state::world::{
@@ -75,6 +76,8 @@ pub struct Compiler<'a> {
     pub caches: Vec<Arc<Cache>>,
     /// `resolvers` sections, in their order.
     resolvers: Vec<Arc<Resolvers>>,
+    /// What server-state files say.
+    states: States,
     /// Whether the first address of some server could not be found.
     addresses_failed: bool,
     names: HashMap<&'a str, Vec<usize>>,
@@ -114,12 +117,15 @@ pub fn compile(
         hostname,
         caches,
         resolvers,
+        states: States::default(),
         addresses_failed: false,
         names,
         backends,
     };
     compiler.compile_tables();
     let ids = compiler.proxy_ids();
+    compiler.states =
+        server_file::read(spec, &ids, &mut *compiler.outside, &mut *compiler.diagnostics);
     let mut proxies: Vec<Proxy> = spec
         .proxies
         .iter()
@@ -455,6 +461,11 @@ impl Compiler<'_> {
                 self.server(index, id, spec, server, before)
             })
             .collect();
+        let is_fresh = |server: &Server| {
+            let mut old = before.iter().flat_map(|p| p.servers());
+            !old.any(|old| Arc::ptr_eq(&old.status, &server.status))
+        };
+        self.states.apply(spec, &servers, is_fresh, self.diagnostics);
         let algorithm = spec.balance.algorithm();
         let balancer = (algorithm.build)(&spec.balance, &servers);
         let old = before.and_then(|p| p.backend.as_ref());
@@ -499,7 +510,8 @@ impl Compiler<'_> {
         let status = match old.filter(|o| o.spec == *spec) {
             Some(unchanged) => unchanged.status.clone(),
             None => {
-                let beginning = spec.begin(proxy, None, self).unwrap_or_else(|diagnostic| {
+                let last = self.states.last_address(&proxy.name, &spec.name);
+                let beginning = spec.begin(proxy, last, self).unwrap_or_else(|diagnostic| {
                     self.addresses_failed = true;
                     self.diagnostics.push(diagnostic);
                     Beginning { address: ServerAddress::None, host: None }

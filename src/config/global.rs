@@ -12,12 +12,15 @@ use crate::flow::cpu_map::CpuMapSpec;
 use crate::flow::listener::rate::RatesSpec;
 use crate::flow::log::GlobalLogSpec;
 use crate::flow::response::compression::CompressionLimits;
+use crate::state::server_file::StateFilesSpec;
 
 /// `global` as written.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GlobalSpec {
     /// `stats socket`, `stats timeout`, `stats maxconn`
     pub cli: CliSpec,
+    /// `server-state-base`, `server-state-file`
+    pub server_state: StateFilesSpec,
     /// `daemon`
     pub daemon: bool,
     /// `master-worker`

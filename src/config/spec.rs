@@ -34,6 +34,7 @@ use crate::flow::session::filter::FiltersSpec;
 use crate::flow::session::timeouts::TimeoutsSpec;
 use crate::flow::transport::tuning::TuningSpec;
 use crate::state::resolver::section::ResolversSpec;
+use crate::state::server_file::LoadSpec;
 use crate::state::stick_table::StickTableSpec;
 
 /// A whole configuration.
@@ -288,6 +289,8 @@ pub struct ProxySpec {
     pub persistence: PersistSpec,
     /// `stick-table`
     pub stick_table: Option<StickTableSpec>,
+    /// `load-server-state-from-file`, `server-state-file-name`
+    pub server_state: LoadSpec,
     /// Which kinds of rule it has.
     pub rules_seen: Seen,
     /// Its directives in their order, those taken over from the defaults first; without `server`,
@@ -347,6 +350,7 @@ impl ProxySpec {
             source: None,
             persistence: PersistSpec::default(),
             stick_table: None,
+            server_state: LoadSpec::default(),
             rules_seen: Seen::default(),
             lines: Vec::new(),
         }

@@ -168,22 +168,6 @@ pub(super) fn text(line: &mut Line<'_>) -> Parsed {
     line.end()
 }
 
-fn state_base(line: &mut Line<'_>) -> Parsed {
-    if !line.rest().is_empty() {
-        Ok(())
-    } else {
-        Err(refuse(line, "expects one argument: a directory path."))
-    }
-}
-
-fn state_file(line: &mut Line<'_>) -> Parsed {
-    if !line.rest().is_empty() {
-        Ok(())
-    } else {
-        Err(refuse(line, "expect one argument: a file path."))
-    }
-}
-
 /// A size that 2.3 reads as C's `atol` does, and refuses when it has a unit.
 fn vars_size(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
@@ -316,26 +300,6 @@ pub const PART: Part = Part {
             examples: &["profiling.tasks on"],
             status: Status::NoEffect("tasks are not profiled"),
             parse: on_auto_off,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "server-state-base",
-            once: "'server-state-base'",
-            args: "<dir>",
-            doc: "The directory of server state files.",
-            examples: &["server-state-base /var/lib/haproxy"],
-            status: Status::Planned,
-            parse: state_base,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "server-state-file",
-            once: "'server-state-file'",
-            args: "<file>",
-            doc: "The file with the state of all servers.",
-            examples: &["server-state-file /var/lib/haproxy/state"],
-            status: Status::Planned,
-            parse: state_file,
             ..GLOBAL
         },
         Keyword {

@@ -112,11 +112,24 @@ pub struct ServerStatus {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Change {
-    /// Milliseconds on the process's clock.
-    at_ms: u64,
+    /// Milliseconds on the process's clock; negative for a change before it began.
+    at_ms: i64,
     /// Milliseconds.
     down_ms: u64,
     downs: u64,
+}
+
+impl Change {
+    /// Milliseconds from then to now.
+    fn since(at_ms: i64, now_ms: u64) -> u64 {
+        let now_ms = i64::try_from(now_ms).unwrap_or(i64::MAX);
+        now_ms.saturating_sub(at_ms).max(0).unsigned_abs()
+    }
+}
+
+/// Milliseconds on the process's clock.
+fn now() -> i64 {
+    i64::try_from(clock::now_ms()).unwrap_or(i64::MAX)
 }
 
 impl ServerStatus {
@@ -132,7 +145,7 @@ impl ServerStatus {
             address: ArcSwap::from_pointee(address),
             host: ArcSwapOption::empty(),
             maxconn: AtomicU32::new(0),
-            change: Mutex::new(Change { at_ms: clock::now_ms(), ..Change::default() }),
+            change: Mutex::new(Change { at_ms: now(), ..Change::default() }),
             health: Mutex::new(crate::check::Health::default()),
             agent: Mutex::default(),
             generation: AtomicU32::new(0),
@@ -239,10 +252,10 @@ impl ServerStatus {
         if running == was_running {
             return;
         }
-        let now = clock::now_ms();
+        let now = now();
         let mut change = self.change.lock();
         if running {
-            change.down_ms += now.saturating_sub(change.at_ms);
+            change.down_ms += now.abs_diff(change.at_ms);
         } else {
             change.downs += 1;
         }
@@ -251,13 +264,19 @@ impl ServerStatus {
 
     /// Seconds since the last change between up and down.
     pub fn last_change(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_sub(self.change.lock().at_ms) / 1000
+        Change::since(self.change.lock().at_ms, now_ms) / 1000
+    }
+
+    /// The last change between up and down was so many seconds ago.
+    pub fn changed_before(&self, seconds: u64) {
+        let millis = i64::try_from(seconds.saturating_mul(1000)).unwrap_or(i64::MAX / 2);
+        self.change.lock().at_ms = now().saturating_sub(millis);
     }
 
     /// Seconds spent down since start.
     pub fn down_time(&self, now_ms: u64) -> u64 {
         let change = *self.change.lock();
-        let now = if self.is_running() { 0 } else { now_ms.saturating_sub(change.at_ms) };
+        let now = if self.is_running() { 0 } else { Change::since(change.at_ms, now_ms) };
         (change.down_ms + now) / 1000
     }
 

@@ -270,16 +270,6 @@ fn max_session_srv_conns(line: &mut Line<'_>) -> Parsed {
     Ok(())
 }
 
-fn load_state(line: &mut Line<'_>) -> Parsed {
-    let word = line.word().map(|w| w.str()).unwrap_or_default();
-    match &*word {
-        "global" | "local" | "none" => Ok(()),
-        other => Err(line.alert(format!(
-            "'load-server-state-from-file' expects 'global', 'local' or 'none'. Got '{other}'"
-        ))),
-    }
-}
-
 fn use_fcgi_app(line: &mut Line<'_>) -> Parsed {
     let name = line.required("'use-fcgi-app' expects <name> as argument")?.str().into_owned();
     let place = line.last_place();
@@ -313,15 +303,6 @@ pub const PART: Part = Part {
             ..BACKEND
         },
         Keyword {
-            name: "load-server-state-from-file",
-            args: "{ global | local | none }",
-            default: "none",
-            doc: "Where the servers' state is read from at start: the file of the whole process (`global`), the proxy's own (`local`), or nowhere (`none`).",
-            examples: &["load-server-state-from-file global"],
-            parse: load_state,
-            ..BACKEND
-        },
-        Keyword {
             name: "max-keep-alive-queue",
             args: "<value>",
             default: "-1, which is no limit",
@@ -340,17 +321,6 @@ pub const PART: Part = Part {
             examples: &["max-session-srv-conns 5"],
             status: Status::Works,
             parse: max_session_srv_conns,
-            ..BACKEND
-        },
-        Keyword {
-            name: "server-state-file-name",
-            args: "[<file>]",
-            doc: "The proxy's own server state file.",
-            examples: &["server-state-file-name app.state"],
-            parse: |line| {
-                line.rest();
-                Ok(())
-            },
             ..BACKEND
         },
         Keyword {
