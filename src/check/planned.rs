@@ -8,8 +8,7 @@ use crate::config::section::Sections;
 fn external(line: &mut Line<'_>) -> Parsed {
     let what = line.keyword.name.trim_start_matches("external-check ");
     line.required(&format!("missing argument after '{what}'."))?;
-    line.rest();
-    Ok(())
+    line.words.end("external-check")
 }
 
 const PLANNED: Keyword = Keyword {

@@ -226,7 +226,7 @@ fn check_proto(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let subject = line.subject.clone();
     match line.word().map(|w| w.str()) {
         None => Err(line.alert(format!("'{subject}' : 'check-proto' : missing value."))),
-        Some(word) if matches!(&*word, "h2" | "fcgi" | "none") => Ok(()),
+        Some(word) if matches!(&*word, "h2" | "fcgi") => Ok(()),
         Some(word) => {
             Err(line
                 .alert(format!("'{subject}' : 'check-proto' :  unknown MUX protocol '{word}'.")))

@@ -43,6 +43,8 @@ fn action(
     }
     let expression = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
     let expr = scene::expression(line, &expression).map_err(|e| refuse(line, &e.named(word)))?;
-    line.end()?;
+    // Converters may follow as words; 2.3 looks at nothing behind them.
+    let expr = expr.followed(&mut line.words).map_err(|e| refuse(line, &e))?;
+    line.rest();
     Ok(Action::Set { name, expr: Box::new(expr) })
 }

@@ -6,6 +6,8 @@ use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::section::Sections;
 use crate::config::spec::{ProxySpec, Spec};
 use crate::config::spoe::SpoeSpec;
+use crate::flow::log::format::{LogFormat, Purpose};
+use crate::flow::log::settings::FormatSpec;
 use crate::sample::args::ArgType;
 
 /// What one proxy refers to.
@@ -157,5 +159,38 @@ impl ArgReference {
 
 /// HAProxy's alerts for the names of one proxy that lead nowhere, in its order.
 pub fn check_args(spec: &Spec, proxy: &ProxySpec) -> Vec<Diagnostic> {
-    proxy.references.args.iter().filter_map(|r| r.check(spec, proxy)).collect()
+    let written = proxy.references.args.iter().filter_map(|r| r.check(spec, proxy));
+    let formats = of_formats(proxy);
+    written.chain(formats.iter().filter_map(|r| r.check(spec, proxy))).collect()
+}
+
+/// What the formats refer to that count only as the proxy's last lines leave them.
+fn of_formats(proxy: &ProxySpec) -> Vec<ArgReference> {
+    let mut found = Vec::new();
+    let mut look = |text: &[u8], place: &Place, within: &'static str| {
+        if !text.contains(&b'(') {
+            return;
+        }
+        let purpose = Purpose::log("log-format", proxy.basics.mode);
+        if let Ok((format, _)) = LogFormat::parse(text, &purpose) {
+            let names = format.references().into_iter();
+            found.extend(names.map(|r| r.at(place, "sample fetch keyword", within)));
+        }
+    };
+    if let Some((FormatSpec::Own(text), place)) = &proxy.log.format {
+        look(text, place, "in log-format string in");
+    }
+    if let Some((text, place)) = &proxy.log.structured {
+        look(text, place, "in log-format-sd string in");
+    }
+    if let Some((text, place)) = &proxy.unique_id.format {
+        look(text, place, "in unique-id-format string in");
+    }
+    for (name, _) in &proxy.rules.switching.rules {
+        if let Some(format) = &name.format {
+            let names = format.references().into_iter();
+            found.extend(names.map(|r| r.at(&name.place, "sample fetch keyword", "in")));
+        }
+    }
+    found
 }

@@ -59,7 +59,12 @@ pub fn refuse_inversion(section: Sections, words: &Words<'_>) -> Parsed {
         return Ok(());
     }
     let name = format!("option {option}");
-    let row = |row: &&Keyword| row.name == name && row.sections.intersects(section);
+    // An option of the other side is only warned of.
+    let sections = match Sections::NAMED_PROXIES.contains(section) {
+        true => Sections::NAMED_PROXIES,
+        false => section,
+    };
+    let row = |row: &&Keyword| row.name == name && row.sections.intersects(sections);
     let negatable = PARTS.iter().flat_map(|part| part.keywords).any(|k| row(&k) && k.negatable);
     if negatable {
         return Ok(());
@@ -87,6 +92,12 @@ pub fn misplaced(
     }
     if row.name == "use-fcgi-app" {
         return Some(words.alert("'use-fcgi-app' only available in backend or listen section"));
+    }
+    if row.name == "retry-on" {
+        return Some(words.alert("'retry-on' only available in backend or listen section"));
+    }
+    if row.name == "hash-balance-factor" {
+        return None;
     }
     if row.name.starts_with("declare ") {
         return Some(words.alert("'declare' only available in frontend or listen section"));
@@ -275,20 +286,8 @@ fn not_in_defaults(first: &str, second: &str, words: &Words<'_>) -> Option<Diagn
         }
         ("capture", "cookie") => is("'capture cookie' not allowed in 'defaults' section.".into()),
         (
-            "acl"
-            | "bind"
-            | "server"
-            | "server-template"
-            | "use_backend"
-            | "use-server"
-            | "stick"
-            | "monitor"
-            | "redirect"
-            | "dispatch"
-            | "force-persist"
-            | "ignore-persist"
-            | "http-send-name-header"
-            | "filter"
+            "acl" | "bind" | "server" | "server-template" | "use_backend" | "use-server" | "stick"
+            | "monitor" | "redirect" | "dispatch" | "force-persist" | "ignore-persist" | "filter"
             | "use-fcgi-app",
             _,
         ) => is(format!("'{first}' not allowed in 'defaults' section.")),

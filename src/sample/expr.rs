@@ -2,6 +2,7 @@
 //! something that takes a value from the traffic. Errors are worded as HAProxy 2.3 words them.
 
 use crate::catalog::{self, Converter, Fetch, Status};
+use crate::config::args::Words;
 use crate::config::references::Reference;
 use crate::sample::args::{self, ArgType};
 use crate::sample::fetch::body;
@@ -38,6 +39,32 @@ impl Expr {
             Some((converter, _)) => format!("missing comma after converter '{}'", converter.name),
             None => format!("missing comma after fetch keyword '{}'", expr.fetch.name),
         })
+    }
+
+    /// Reads an expression from the next word of a line; words behind it that name converters belong to
+    /// it too. `None` at the end of the line.
+    pub fn read(words: &mut Words<'_>) -> Option<Result<Expr, String>> {
+        let first = words.word()?;
+        Some(Expr::parse(&first.str()).and_then(|expr| expr.followed(words)))
+    }
+
+    /// The expression with the converters that the next words name.
+    pub fn followed(mut self, words: &mut Words<'_>) -> Result<Expr, String> {
+        while let Some(word) = words.peek() {
+            let text = word.str();
+            if catalog::converter(split_name(&text).0).is_none() {
+                break;
+            }
+            words.word();
+            let text = format!(",{text}");
+            let rest = self.read_converters(&text).map_err(|e| e.message)?;
+            if !rest.is_empty() {
+                let name = self.converters.last().map_or("", |(converter, _)| converter.name);
+                return Err(format!("missing comma after converter '{name}'"));
+            }
+            self.text.push_str(&text);
+        }
+        Ok(self)
     }
 
     /// Reads an expression at the beginning of the text; gives what follows it too.

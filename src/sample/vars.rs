@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use parking_lot::Mutex;
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{Line, Parsed, parse_size};
+use crate::config::args::{Line, Parsed, parse_lenient};
 use crate::config::section::Sections;
 use crate::flow::phase::Phase;
 use crate::sample::SampleContext;
@@ -243,8 +243,15 @@ fn limit(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
     // Without a size there is no limit, as in 2.3.
     let size = match line.word() {
-        Some(word) => parse_size(word.bytes())
-            .map_err(|_| line.alert(format!("{name}: '{word}' is an invalid size")))?,
+        Some(word) => {
+            // A number of bytes without a unit; below zero it is no limit either.
+            let digits = word.str();
+            let digits = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
+            if !digits.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(line.alert(format!("{name}: '{word}' is an invalid size")));
+            }
+            u64::try_from(parse_lenient(word.bytes())).unwrap_or(0)
+        }
         None => 0,
     };
     let limits = &mut line.global().variables;
@@ -272,31 +279,31 @@ pub const PART: Part = Part {
         Keyword {
             name: "tune.vars.global-max-size",
             doc: "Memory that all variables may use.",
-            examples: &["tune.vars.global-max-size 1m"],
+            examples: &["tune.vars.global-max-size 1048576"],
             ..LIMIT
         },
         Keyword {
             name: "tune.vars.proc-max-size",
             doc: "Memory that the variables of the process, and of all sessions, may use.",
-            examples: &["tune.vars.proc-max-size 1m"],
+            examples: &["tune.vars.proc-max-size 1048576"],
             ..LIMIT
         },
         Keyword {
             name: "tune.vars.reqres-max-size",
             doc: "Memory that the variables of a request or a response may use.",
-            examples: &["tune.vars.reqres-max-size 1k"],
+            examples: &["tune.vars.reqres-max-size 1024"],
             ..LIMIT
         },
         Keyword {
             name: "tune.vars.sess-max-size",
             doc: "Memory that the variables of a session, and of its requests, may use.",
-            examples: &["tune.vars.sess-max-size 1k"],
+            examples: &["tune.vars.sess-max-size 1024"],
             ..LIMIT
         },
         Keyword {
             name: "tune.vars.txn-max-size",
             doc: "Memory that the variables of a request and its response may use together.",
-            examples: &["tune.vars.txn-max-size 1k"],
+            examples: &["tune.vars.txn-max-size 1024"],
             ..LIMIT
         },
     ],

@@ -26,6 +26,7 @@ pub const TARGETS: &[Target] = &[
     ("map", map),
     ("acl", acl),
     ("crt_list", crt_list),
+    ("spoe", spoe),
 ];
 
 /// One line becomes words; what is printed again becomes the same words.
@@ -82,6 +83,15 @@ pub fn acl(data: &[u8]) {
 /// A list of certificates.
 pub fn crt_list(data: &[u8]) {
     run(b"frontend f\n bind 127.0.0.1:1 ssl crt-list /data\n", data);
+}
+
+/// What `filter spoe` names, with an engine's scope and without one.
+pub fn spoe(data: &[u8]) {
+    for engine in ["", " engine e"] {
+        let filter = format!(" filter spoe{engine} config /data\n");
+        let text = format!("listen f\n mode http\n bind 127.0.0.1:1\n{filter}");
+        run(text.as_bytes(), data);
+    }
 }
 
 /// The bytes as one word, between quotes.

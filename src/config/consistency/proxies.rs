@@ -9,7 +9,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::proxy::Mode;
 use crate::config::references;
 use crate::config::section::Sections;
-use crate::config::spec::ProxySpec;
+use crate::config::spec::{ProxySpec, WrittenLine};
 use crate::config::spoe::{self, AgentSpec};
 use crate::flow::rules::RuleSets;
 use crate::flow::rules::switch::BackendName;
@@ -41,7 +41,8 @@ impl<'a> Judge<'a> {
         let args = references::check_args(self.spec, proxy);
         args.into_iter().for_each(|d| self.diagnostics.push(d));
         self.timeouts(proxy);
-        if !proxy.check.tcp.steps.is_empty() && proxy.check.kind != Some(CheckKind::Tcp) {
+        let rules = own_lines(proxy).any(|line| line.name.starts_with("tcp-check"));
+        if proxy.kind.has_backend() && rules && proxy.check.kind != Some(CheckKind::Tcp) {
             self.warn(&proxy.place, format!("config : {} uses tcp-check rules without 'option tcp-check', so the rules are ignored.", titled(proxy)));
         }
         self.capture_length(proxy);
@@ -140,8 +141,8 @@ impl<'a> Judge<'a> {
             return;
         }
         let who = titled(proxy);
-        let rules = proxy.lines.iter().any(|line| {
-            line.name.starts_with("http-check ")
+        let rules = own_lines(proxy).any(|line| {
+            line.name.starts_with("http-check")
                 && !["http-check disable-on-404", "http-check send-state"].contains(&line.name)
         });
         if rules && proxy.check.kind != Some(CheckKind::Http) {
@@ -179,9 +180,6 @@ impl<'a> Judge<'a> {
 
     /// `option external-check` and what it needs; it counts when it was written after other checks.
     fn external_check(&mut self, proxy: &ProxySpec) {
-        if !proxy.kind.has_backend() {
-            return;
-        }
         let name = &proxy.name;
         let checks = [
             "option external-check",
@@ -458,4 +456,10 @@ impl<'a> Judge<'a> {
             }
         }
     }
+}
+
+/// The proxy's own lines, without those that come from the defaults.
+fn own_lines(proxy: &ProxySpec) -> impl Iterator<Item = &WrittenLine> {
+    let start = &proxy.place;
+    proxy.lines.iter().filter(|line| line.place.file == start.file && line.place.line >= start.line)
 }

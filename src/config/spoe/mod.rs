@@ -15,6 +15,7 @@ use crate::config::spec::ProxySpec;
 use crate::flow::log::target::TargetSpec;
 use crate::flow::rules::RuleSets;
 use crate::flow::rules::condition::{Acls, ConditionSpec};
+use crate::flow::rules::conflicts;
 use crate::sample::expr::Expr;
 use crate::sample::valid;
 use crate::sample::vars;
@@ -395,12 +396,7 @@ pub fn misnamed_group(
             "unable to find SPOE group '{group}' into SPOE engine '{engine}' configuration"
         ));
     };
-    let place = match set {
-        RuleSets::TCP_REQUEST_CONTENT => valid::Place::FrontendContent,
-        RuleSets::TCP_RESPONSE_CONTENT => valid::Place::BackendResponseContent,
-        RuleSets::HTTP_REQUEST => valid::Place::FrontendRequest,
-        _ => valid::Place::BackendResponse,
-    };
+    let place = conflicts::asked_at(set);
     let messages = spec.messages.iter().filter(|message| found.messages.contains(&message.name));
     messages.into_iter().find_map(|message| {
         let (needs, here) = message.misplaced(&[place])?;

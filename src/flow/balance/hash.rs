@@ -258,12 +258,13 @@ fn hash_balance_factor(line: &mut Line<'_>) -> Parsed {
         return line.end();
     }
     let word = line.required("'hash-balance-factor' expects an integer argument.")?;
+    line.rest();
     let value = parse_lenient(word.bytes());
     if value != 0 && value <= 100 {
         return Err(line.alert("'hash-balance-factor' must be 0 or greater than 100."));
     }
     line.proxy().balance.hash_balance_factor = u32::try_from(value).unwrap_or(u32::MAX);
-    line.end()
+    Ok(())
 }
 
 /// The rows of this family.

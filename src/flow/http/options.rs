@@ -2,7 +2,7 @@
 //! (manual 4.2, "option …").
 
 use crate::catalog::{Keyword, Part, Status};
-use crate::config::args::{Inversion, Line, Parsed};
+use crate::config::args::{Inversion, Line, Parsed, parse_lenient};
 use crate::config::diagnostic::{Diagnostic, Level};
 use crate::config::proxy::{OptionsSpec, switch_option};
 use crate::config::section::Sections;
@@ -245,16 +245,10 @@ fn originalto(line: &mut Line<'_>) -> Parsed {
 fn redispatch(line: &mut Line<'_>) -> Parsed {
     let interval = match line.word() {
         None => -1,
-        Some(word) => match word.str().parse() {
-            Ok(number) => number,
-            Err(_) => {
-                return Err(line.alert(format!(
-                    "'option redispatch' expects an integer argument, got '{word}'."
-                )));
-            }
-        },
+        Some(word) => parse_lenient(word.bytes()) as i32,
     };
-    line.end()?;
+    // 2.3 looks at nothing behind the number.
+    line.rest();
     let on = line.inversion == Inversion::Plain;
     line.proxy().http.redispatch = on.then_some(interval);
     Ok(())

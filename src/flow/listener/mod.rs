@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod bind;
+pub mod crt_list;
 pub mod limits;
 pub mod options;
 pub mod proxy_protocol;

@@ -41,7 +41,8 @@ fn process(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
 fn proto(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
     match line.word().map(|w| w.str()) {
         None => Err(refuse(line, "'proto' : missing value".into())),
-        Some(word) if matches!(&*word, "h1" | "h2" | "fcgi" | "none") => {
+        // Release 2.3 has no name for its first protocol; later ones call it so.
+        Some(word) if matches!(&*word, "h1" | "h2" | "fcgi") => {
             bind.proto = Some(word.into_owned());
             Ok(())
         }
@@ -68,6 +69,41 @@ fn tcp_ut(line: &mut OptionLine<'_, '_>, bind: &mut BindSpec) -> Parsed {
             Err(refuse(line, "'tcp-ut' : expects a positive delay in milliseconds".into()))
         }
     }
+}
+
+fn nice(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
+    let Some(word) = line.word() else {
+        return Err(refuse(line, "'nice' : missing value".into()));
+    };
+    match parse_lenient(word.bytes()) as i32 {
+        -1024..=1024 => Ok(()),
+        value => Err(refuse(
+            line,
+            format!("'nice' : invalid value {value}, allowed range is -1024..1024"),
+        )),
+    }
+}
+
+/// Numbers of errors in verifying, or `all`.
+fn errors(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
+    let Some(word) = line.word().map(|w| w.str().into_owned()) else {
+        let name = line.name;
+        return Err(refuse(line, format!("'{name}' : missing error IDs list")));
+    };
+    if word == "all" {
+        return Ok(());
+    }
+    for part in word.split(',') {
+        let number = parse_lenient(part.as_bytes()) as i32;
+        if !(1..64).contains(&number) {
+            let name = line.name;
+            return Err(refuse(
+                line,
+                format!("'{name}' : ID '{number}' out of range (1..63) in error IDs list '{word}'"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn verify(line: &mut OptionLine<'_, '_>, _: &mut BindSpec) -> Parsed {
@@ -124,7 +160,7 @@ pub const PART: Part = Part {
             args: "[all|<error>,...]",
             doc: "Errors in verifying authorities that are let pass, by number, or `all`.",
             examples: &["ca-ignore-err all"],
-            parse: |line, _| text(line, "missing error IDs list"),
+            parse: errors,
             ..BindOption::NEW
         },
         BindOption {
@@ -188,15 +224,15 @@ pub const PART: Part = Part {
             args: "<errors>",
             doc: "Errors in verifying certificates that are let pass, by number, or `all`.",
             examples: &["crt-ignore-err all"],
-            parse: |line, _| text(line, "missing error IDs list"),
+            parse: errors,
             ..BindOption::NEW
         },
         BindOption {
             name: "crt-list",
             args: "<file>",
             doc: "A file that lists certificates with their options.",
-            examples: &["crt-list /etc/ssl/list.txt"],
-            parse: |line, _| text(line, "missing certificate location"),
+            examples: &["crt-list /dev/null"],
+            parse: crate::flow::listener::crt_list::option,
             ..BindOption::NEW
         },
         BindOption {
@@ -286,7 +322,7 @@ pub const PART: Part = Part {
             default: "0",
             doc: "How urgent connections of this socket are.",
             examples: &["nice 5"],
-            parse: |line, _| text(line, "missing value"),
+            parse: nice,
             ..BindOption::NEW
         },
         BindOption {

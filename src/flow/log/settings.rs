@@ -52,6 +52,12 @@ impl FormatSpec {
         }
     }
 
+    /// The format, if it can be used in this mode.
+    pub fn in_mode(&self, mode: Mode) -> Option<&FormatSpec> {
+        let needs_http = matches!(self, FormatSpec::Http | FormatSpec::Clf);
+        (mode == Mode::Http || !needs_http).then_some(self)
+    }
+
     /// The directive, as messages name it.
     fn directive(&self) -> &'static str {
         match self {

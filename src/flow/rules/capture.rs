@@ -163,10 +163,11 @@ fn tcp_action(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diag
     let refuse = |line: &ActionLine<'_, '_>, text: String| {
         line.alert(format!("'tcp-request content capture' : {text}"))
     };
-    let Some(text) = line.words.word() else {
-        return Err(refuse(line, "missing fetch method".to_owned()));
-    };
-    let expr = Expr::parse(&text.str()).map_err(|e| refuse(line, e))?;
+    let text = line.words.peek().map(|w| w.str().into_owned()).unwrap_or_default();
+    let expr = Expr::read(&mut line.words);
+    let expr = expr.unwrap_or_else(|| Err("missing fetch method".to_owned()));
+    let expr = expr.map_err(|e| refuse(line, e))?;
+    line.samples.extend(expr.references());
     if !valid::at_any(expr.fetch, &Purpose::rule(line.rule_set, &line.proxy).places) {
         let needs = valid::needs(expr.fetch);
         return Err(refuse(
@@ -198,11 +199,13 @@ fn action(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnost
         true => "expects <expression> id <idx>",
         false => "expects <expression> [ 'len' <length> | id <idx> ]",
     };
-    let words = (line.words.word(), line.words.word(), line.words.word());
-    let (Some(text), Some(how), Some(number)) = words else {
-        return Err(line.rule_error(usage));
-    };
-    let expr = Expr::parse(&text.str()).map_err(|e| line.rule_error(e))?;
+    let after: Vec<_> = line.words.all.iter().skip(line.words.next).collect();
+    let [text, _, _, ..] = after.as_slice() else { return Err(line.rule_error(usage)) };
+    let expr = Expr::read(&mut line.words).unwrap_or_else(|| Err(String::new()));
+    let expr = expr.map_err(|e| line.rule_error(e))?;
+    let (how, number) = (line.words.word(), line.words.word());
+    let (Some(how), Some(number)) = (how, number) else { return Err(line.rule_error(usage)) };
+    line.samples.extend(expr.references());
     if !valid::at_any(expr.fetch, &Purpose::rule(line.rule_set, &line.proxy).places) {
         return Err(line.rule_error(format!(
             "fetch method '{text}' extracts information from '{}', none of which is available here",
@@ -284,6 +287,11 @@ fn declare(line: &mut Line<'_>) -> Parsed {
     let number =
         "'declare capture': 'len' requires a numeric value that represents the capture length";
     let word = line.required(number)?;
+    let digits = word.str();
+    let digits = digits.strip_prefix(['-', '+']).unwrap_or(&digits);
+    if !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(line.alert("'declare capture': cannot parse the length 'len'."));
+    }
     let length = usize::try_from(parse_lenient(word.bytes())).ok().filter(|l| *l > 0);
     let length = length.ok_or_else(|| line.alert("length must be > 0"))?;
     line.end()?;

@@ -30,6 +30,19 @@ pub fn places_of(set: RuleSets, kind: ProxyKind) -> Vec<Place> {
     }
 }
 
+/// Where a sample in an action of this set is taken, as far as 2.3 asks when it reads the rule: it takes
+/// requests for a frontend's, and responses for a backend's.
+pub fn asked_at(set: RuleSets) -> Place {
+    match set {
+        RuleSets::TCP_REQUEST_CONNECTION => Place::Connection,
+        RuleSets::TCP_REQUEST_SESSION => Place::Session,
+        RuleSets::TCP_REQUEST_CONTENT => Place::FrontendContent,
+        RuleSets::TCP_RESPONSE_CONTENT => Place::BackendResponseContent,
+        RuleSets::HTTP_REQUEST => Place::FrontendRequest,
+        _ => Place::BackendResponse,
+    }
+}
+
 /// Warns of a condition that involves samples without a value at any of the places. `directive` is named
 /// where a TCP rule's condition never holds.
 pub fn warn(

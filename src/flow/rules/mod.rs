@@ -177,6 +177,8 @@ pub struct ActionLine<'a, 'b> {
     pub captures: capture::CapturesSpec,
     /// Names that must exist elsewhere in the configuration.
     pub references: Vec<Reference>,
+    /// The same, of samples that stand alone: HAProxy calls them ACL keywords.
+    pub samples: Vec<Reference>,
     /// Caches that are named.
     pub caches: Vec<String>,
     /// The action of the rule before it in the rule set.
@@ -213,6 +215,7 @@ struct Findings<'a> {
     planned: Vec<String>,
     captures: capture::CapturesSpec,
     references: Vec<Reference>,
+    samples: Vec<Reference>,
     caches: Vec<String>,
 }
 
@@ -241,17 +244,18 @@ pub fn read_arguments<T>(
         planned: Vec::new(),
         captures,
         references: Vec::new(),
+        samples: Vec::new(),
         caches: Vec::new(),
         previous,
     };
     let value = read(&mut action_line)?;
-    let ActionLine { words, planned, captures, references, caches, .. } = action_line;
-    note(line, Findings { words, planned, captures, references, caches }, within);
+    let ActionLine { words, planned, captures, references, samples, caches, .. } = action_line;
+    note(line, Findings { words, planned, captures, references, samples, caches }, within);
     Ok(value)
 }
 
 fn note<'a>(line: &mut Line<'a>, found: Findings<'a>, within: &'static str) {
-    let Findings { words, planned, captures, references, caches } = found;
+    let Findings { words, planned, captures, references, samples, caches } = found;
     line.words = words;
     let place = line.words.place.clone();
     for name in planned {
@@ -261,6 +265,8 @@ fn note<'a>(line: &mut Line<'a>, found: Findings<'a>, within: &'static str) {
     proxy.rules.captures = captures;
     let references = references.into_iter().map(|r| r.at(&place, "sample fetch keyword", within));
     proxy.references.args.extend(references);
+    let samples = samples.into_iter().map(|r| r.at(&place, "ACL keyword", "in"));
+    proxy.references.args.extend(samples);
     proxy.references.caches.extend(caches.into_iter().map(|name| (name, place.clone())));
 }
 

@@ -200,8 +200,10 @@ fn refused(line: &ActionLine<'_, '_>, text: &str) -> Diagnostic {
 fn track(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
     let digit = line.row.name.trim_start_matches("track-sc");
     let counter: usize = digit.parse().unwrap_or(0);
-    let Some(word) = line.word() else { return Err(refused(line, "missing fetch method")) };
-    let key = Expr::parse(&word.str()).map_err(|e| refused(line, &e))?;
+    let Some(key) = Expr::read(&mut line.words) else {
+        return Err(refused(line, "missing fetch method"));
+    };
+    let key = key.map_err(|e| refused(line, &e))?;
     let mut table = None;
     if line.accept("table") {
         let Some(word) = line.word() else { return Err(refused(line, "missing table name")) };

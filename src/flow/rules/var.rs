@@ -3,11 +3,13 @@
 use crate::catalog::{ActionRow, Part, Status};
 use crate::config::diagnostic::Diagnostic;
 use crate::flow::phase::Phase;
-use crate::flow::rules::planned::{expression, refuse};
+use crate::flow::rules::conflicts;
+use crate::flow::rules::planned::refuse;
 use crate::flow::rules::{Action, ActionLine, ActionSpec, RuleSets, Verdict};
 use crate::flow::session::{Session, Stream};
 use crate::sample::SampleContext;
 use crate::sample::expr::Expr;
+use crate::sample::valid;
 use crate::sample::vars;
 
 /// `set-var`; without a value at this moment the variable stays what it was.
@@ -71,7 +73,20 @@ fn name(line: &ActionLine<'_, '_>) -> Result<Box<[u8]>, Diagnostic> {
 
 fn set(line: &mut ActionLine<'_, '_>) -> Result<Box<dyn ActionSpec>, Diagnostic> {
     let name = name(line)?;
-    let expr = expression(line)?;
+    let Some(expr) = Expr::read(&mut line.words) else {
+        return Err(refuse(line, "missing fetch method"));
+    };
+    let expr = expr.map_err(|e| refuse(line, e))?;
+    if !valid::at(expr.fetch, conflicts::asked_at(line.rule_set)) {
+        let (name, needs) = (line.name(), valid::needs(expr.fetch));
+        return Err(refuse(
+            line,
+            format!(
+                "fetch method '{name}' extracts information from '{needs}', none of which is available here"
+            ),
+        ));
+    }
+    line.samples.extend(expr.references());
     line.planned.extend(expr.planned().map(str::to_owned));
     Ok(Box::new(Set { name, expr }))
 }

@@ -294,7 +294,6 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "http-send-name-header",
-            sections: Sections::LISTEN.and(Sections::BACKEND),
             args: "[<header>]",
             doc: "Adds a header with the chosen server's name to requests.",
             examples: &["http-send-name-header X-Server"],

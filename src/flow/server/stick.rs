@@ -234,10 +234,15 @@ pub fn is_on(world: &World, backend: Option<usize>) -> bool {
 fn stick(line: &mut Line<'_>) -> Parsed {
     let name = line.keyword.name;
     let response = name == "stick store-response";
-    let Some(word) = line.word() else {
+    if !line.proxy().kind.has_backend() {
+        // The warning about the section was given.
+        line.rest();
+        return Ok(());
+    }
+    let Some(key) = Expr::read(&mut line.words) else {
         return Err(line.alert("'stick' expects a fetch method."));
     };
-    let key = Expr::parse(&word.str()).map_err(|e| line.alert(format!("'stick': {e}")))?;
+    let key = key.map_err(|e| line.alert(format!("'stick': {e}")))?;
     let (place, said) = match response {
         true => (Place::StoreResponse, "'store-response'"),
         false => (Place::UseServer, "'store-request'"),
@@ -253,17 +258,15 @@ fn stick(line: &mut Line<'_>) -> Parsed {
     for planned in key.planned() {
         line.spec.note_planned(planned, &at);
     }
-    let mut table = None;
-    if line.accept("table") {
-        let given = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
-        let kind = match name {
-            "stick store-request" | "stick store-response" => "store table",
-            _ => "stick-table",
-        };
-        let place = line.last_place();
-        line.proxy().references.tables.push((kind, given.clone(), place));
-        table = Some(given);
-    }
+    let table =
+        line.accept("table").then(|| line.word().map(|w| w.str().into_owned()).unwrap_or_default());
+    let kind = match name {
+        "stick store-request" | "stick store-response" => "store table",
+        _ => "stick-table",
+    };
+    let place = line.last_place();
+    let wanted = table.clone().unwrap_or_else(|| line.proxy().name.clone());
+    line.proxy().references.tables.push((kind, wanted, place));
     let condition = match line.peek().map(|w| w.str()) {
         None => None,
         Some(word) if word == "if" || word == "unless" => condition::parse_named(
@@ -298,6 +301,7 @@ fn persist_line(line: &mut Line<'_>) -> Parsed {
     let Some(name) = name.filter(|name| !name.is_empty()) else {
         return Err(line.alert("persist rdp-cookie(name)' requires an rdp cookie name."));
     };
+    line.words.end("persist")?;
     line.proxy().persistence.rdp_cookie = Some(name);
     Ok(())
 }

@@ -9,6 +9,7 @@ use crate::config::spec::ServerSpec;
 use crate::flow::server::options::{argument, mistake};
 use crate::flow::server::source::SourceSpec;
 use crate::sample::expr::Expr;
+use crate::sample::valid;
 
 /// A mistake in the option's argument.
 pub fn refuse(line: &OptionLine<'_, '_>, message: impl AsRef<str>) -> Diagnostic {
@@ -77,7 +78,7 @@ fn proto(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
         return Err(refuse(line, "'proto' : missing value"));
     };
     match &*value {
-        "h1" | "h2" | "fcgi" | "none" => {
+        "h1" | "h2" | "fcgi" => {
             server.proto = Some(value.into_owned());
             Ok(())
         }
@@ -92,9 +93,16 @@ fn redir(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
 
 fn sni(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let text = word(line, "<expression>")?;
-    Expr::parse(&text)
-        .map(drop)
-        .map_err(|e| refuse(line, format!("error detected while parsing sni expression : {e}")))
+    let wrong = |e| format!("error detected while parsing sni expression : {e}");
+    let expr = Expr::parse(&text).map_err(|e| refuse(line, wrong(e)))?;
+    if !valid::at(expr.fetch, valid::Place::Connect) {
+        let needs = valid::needs(expr.fetch);
+        let text = format!(
+            " fetch method '{text}' extracts information from '{needs}', none of which is available here."
+        );
+        return Err(refuse(line, wrong(text)));
+    }
+    Ok(())
 }
 
 fn socks4(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {

@@ -1,0 +1,9 @@
+//! libFuzzer drives `targets::spoe`.
+
+#![no_main]
+
+#[path = "../targets.rs"]
+#[allow(dead_code)]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::spoe(data));
