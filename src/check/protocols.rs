@@ -241,7 +241,6 @@ pub const PART: Part = Part {
         },
         Keyword {
             name: "option spop-check",
-            sections: Sections::BACKEND,
             doc: "Checks SPOP agents by a hello.",
             examples: &["option spop-check"],
             parse: spop,
