@@ -305,3 +305,54 @@ fn a_limit_holds_connections_back_until_it_is_raised() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn what_was_said_at_the_start_can_be_asked_for() -> Result<()> {
+    let config = "global
+    stats socket {cli} level admin
+frontend fe
+    bind {fe}
+    option tcplog
+";
+    let started = proxy(config).start()?;
+    let shown = started.cli("show startup-logs")?;
+    for line in [
+        " : config : missing timeouts for frontend 'fe'.\n   | While not properly invalid, ",
+        " : config : log format ignored for frontend 'fe' since it has no log address.\n",
+    ] {
+        assert!(shown.starts_with("[WARNING] ") && shown.contains(line), "{shown}");
+    }
+    let denied = started.cli("user;show startup-logs")?;
+    assert!(denied.contains("Permission denied"), "{denied}");
+    let quiet = proxy("global\n    stats socket {cli} level admin\n").start()?;
+    assert_eq!(quiet.cli("show startup-logs")?, "\n\n");
+    Ok(())
+}
+
+#[test]
+fn the_profiling_setting_is_kept_and_shown() -> Result<()> {
+    let config = "global
+    stats socket {cli} level admin
+    profiling.tasks on
+listen l
+    mode http
+    timeout client 1s
+    timeout server 1s
+    timeout connect 1s
+    bind {l}
+";
+    let started = proxy(config).start()?;
+    let shown = |setting: &str| {
+        format!(
+            "Per-task CPU profiling              : {setting}      # set profiling tasks {{on|auto|off}}\n\n"
+        )
+    };
+    assert_eq!(started.cli("show profiling")?, shown("on"));
+    for setting in ["off", "auto", "on"] {
+        assert_eq!(started.cli(&format!("set profiling tasks {setting}"))?, "\n");
+        assert_eq!(started.cli("show profiling")?, shown(setting));
+    }
+    assert_eq!(started.cli("set profiling tasks x")?, "Expects 'on', 'auto', or 'off'.\n\n");
+    assert_eq!(started.cli("set profiling memory on")?, "Expects 'tasks'.\n\n");
+    Ok(())
+}

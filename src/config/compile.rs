@@ -166,6 +166,7 @@ pub fn compile(
         references,
         cli,
         notices,
+        startup_logs: String::new(),
     })
 }
 

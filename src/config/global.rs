@@ -49,6 +49,8 @@ pub struct GlobalSpec {
     pub no_reuse_port: bool,
     /// `quiet`
     pub quiet: bool,
+    /// `profiling.tasks`
+    pub profiling: Option<String>,
     /// `zero-warning`
     pub zero_warning: bool,
     /// `ulimit-n`

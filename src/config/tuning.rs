@@ -154,7 +154,10 @@ fn on_off(line: &mut Line<'_>) -> Parsed {
 fn on_auto_off(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|word| word.str()).unwrap_or_default();
     match &*word {
-        "on" | "auto" | "off" => line.end(),
+        "on" | "auto" | "off" => {
+            line.global().profiling = Some(word.into_owned());
+            line.end()
+        }
         other => {
             Err(refuse(line, &format!("expects either 'on', 'auto', or 'off' but got '{other}'.")))
         }

@@ -75,6 +75,8 @@ pub struct World {
     pub environment: Environment,
     /// The runtime sockets.
     pub cli: CliSockets,
+    /// What was said of this configuration when it was loaded.
+    pub startup_logs: String,
     /// Notices to print when this configuration starts to run.
     pub notices: Vec<String>,
 }

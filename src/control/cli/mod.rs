@@ -19,6 +19,7 @@ pub mod server;
 pub mod servers;
 pub mod sess;
 pub mod spec;
+pub mod startup;
 pub mod stat;
 pub mod table;
 
@@ -289,7 +290,7 @@ pub fn usage() -> String {
     let mut text =
         String::from("Unknown command. Please enter one of the following commands only :\n");
     let rows = PARTS.iter().flat_map(|part| part.commands);
-    for row in rows.filter(|row| row.status == Status::Works && !row.help.is_empty()) {
+    for row in rows.filter(|row| row.status != Status::Planned && !row.help.is_empty()) {
         text.push_str("  ");
         text.push_str(row.help);
         text.push('\n');

@@ -52,12 +52,6 @@ pub const PART: Part = Part {
             &["new ssl cert /etc/haproxy/new.pem"],
         ),
         planned(
-            "set profiling",
-            "tasks { auto | on | off }",
-            "Whether CPU time is measured for each task.",
-            &["set profiling tasks on"],
-        ),
-        planned(
             "set ssl cert",
             "<certfile> <payload>",
             "Loads a certificate, in the lines that follow, to be committed.",
@@ -78,12 +72,6 @@ pub const PART: Part = Part {
             &["show peers"],
         ),
         planned(
-            "show profiling",
-            "",
-            "Tells whether CPU time is measured, and for which tasks.",
-            &["show profiling"],
-        ),
-        planned(
             "show ssl cert",
             "[<certfile>]",
             "Lists the certificates, or shows one.",
@@ -94,12 +82,6 @@ pub const PART: Part = Part {
             "[-n] [<filename>]",
             "Lists the lists of certificates, or shows one.",
             &["show ssl crt-list -n /etc/haproxy/list"],
-        ),
-        planned(
-            "show startup-logs",
-            "",
-            "Shows the messages of the start.",
-            &["show startup-logs"],
         ),
         planned(
             "show tls-keys",

@@ -52,6 +52,19 @@ const SHOWN: usize = 120;
 /// Every message of a load, with the lines of the configuration they speak of. Of very many about
 /// lines, the first ones are printed and the others counted.
 pub fn show(diagnostics: &Diagnostics, sources: &[Source]) {
+    tell(diagnostics, sources, &mut say);
+}
+
+/// The same messages as text, for `show startup-logs`.
+pub fn startup_logs(diagnostics: &Diagnostics, sources: &[Source], notices: &[String]) -> String {
+    let mut text = String::new();
+    let mut add = |level: Level, message: &str| text.push_str(&line(level.word(), message));
+    tell(diagnostics, sources, &mut add);
+    notices.iter().for_each(|notice| add(Level::Notice, notice));
+    text
+}
+
+fn tell(diagnostics: &Diagnostics, sources: &[Source], say: &mut dyn FnMut(Level, &str)) {
     let mut printed = [0; 2];
     let mut hidden = [0; 2];
     for diagnostic in &diagnostics.list {
@@ -63,15 +76,15 @@ pub fn show(diagnostics: &Diagnostics, sources: &[Source]) {
                 continue;
             }
         } else {
-            told_hidden(&mut hidden);
+            told_hidden(&mut hidden, say);
         }
         say(diagnostic.level, &text_of(diagnostic, sources));
     }
-    told_hidden(&mut hidden);
+    told_hidden(&mut hidden, say);
 }
 
 /// Says how many messages were not printed.
-fn told_hidden(hidden: &mut [usize; 2]) {
+fn told_hidden(hidden: &mut [usize; 2], say: &mut dyn FnMut(Level, &str)) {
     for (count, level, what) in
         [(hidden[0], Level::Alert, "mistakes"), (hidden[1], Level::Warning, "warnings")]
     {
@@ -142,24 +155,27 @@ fn say(level: Level, text: &str) {
 }
 
 fn write(level: Level, text: &str) {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let date = sys::local_time(i64::try_from(now.as_secs()).unwrap_or(0));
     let colour = match level {
         Level::Alert => "31",
         Level::Warning => "33",
         Level::Notice => "36",
     };
-    let line = format!(
-        "[{}] {:03}/{:02}{:02}{:02} ({}) : {text}\n",
-        paint(colour, level.word()),
+    let line = line(&paint(colour, level.word()), text);
+    // One write, so that lines of several processes do not mix; nobody can be told if it fails.
+    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+}
+
+fn line(word: &str, text: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let date = sys::local_time(i64::try_from(now.as_secs()).unwrap_or(0));
+    format!(
+        "[{word}] {:03}/{:02}{:02}{:02} ({}) : {text}\n",
         date.day_of_year,
         date.hour,
         date.minute,
         date.second,
         std::process::id()
-    );
-    // One write, so that lines of several processes do not mix; nobody can be told if it fails.
-    let _ = std::io::stderr().lock().write_all(line.as_bytes());
+    )
 }
 
 #[cfg(test)]

@@ -94,6 +94,8 @@ pub fn replay(
 ) -> Result<World, String> {
     let loaded = config::load(&args.files, outside, previous, purpose(args, true));
     let mut world = loaded.world.ok_or_else(|| alerts(&loaded.diagnostics))?;
+    let (diagnostics, sources) = (&loaded.diagnostics, &loaded.sources);
+    world.startup_logs = console::startup_logs(diagnostics, sources, &world.notices);
     limits::fill_in(&mut world, args);
     Ok(world)
 }
@@ -116,12 +118,13 @@ fn load(
         console::show(&diagnostics, &sources);
     }
     let warned = diagnostics.count(Level::Warning) > 0 || !args.warnings.is_empty();
-    let world = world.ok_or_else(|| alerts(&diagnostics))?;
+    let mut world = world.ok_or_else(|| alerts(&diagnostics))?;
     if warned && (args.zero_warning || world.global.spec.zero_warning) {
         return Err(refuse("Some warnings were found and 'zero-warning' is set. Aborting.".into()));
     }
     if bind {
         world.notices.iter().for_each(console::notice);
+        world.startup_logs = console::startup_logs(&diagnostics, &sources, &world.notices);
     }
     Ok(Good { world, warned })
 }
