@@ -170,7 +170,7 @@ fn ring_size(line: &mut Line<'_>) -> Parsed {
 fn ring_format(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str()).unwrap_or_default();
     match &*word {
-        "rfc3164" | "rfc5424" | "short" | "priority" | "timed" | "iso" | "raw" => Ok(()),
+        "rfc3164" | "rfc5424" | "short" | "priority" | "timed" | "iso" | "raw" | "local" => Ok(()),
         other => Err(line.alert(format!("unknown format '{other}'."))),
     }
 }

@@ -176,6 +176,127 @@ listen main
         &[Send(GET), Request, Answer(OK), End, Log],
     ),
     scenario(
+        "logs/samples-and-levels",
+        HTTP,
+        "    log {log} format priority sample 1,3:4 local2 info notice
+    log-format \"%HP %rt\"
+listen main
+    bind {fe}
+    http-request return status 200
+",
+        &[
+            Send("GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHost: h\r\n\r\n"),
+            Send("GET /3 HTTP/1.1\r\nHost: h\r\n\r\nGET /4 HTTP/1.1\r\nHost: h\r\n\r\n"),
+            Send("GET /5 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+            End,
+            Log,
+            Log,
+            Log,
+        ],
+    ),
+    scenario(
+        "logs/cut-and-timed",
+        HTTP,
+        "    log {log} len 90 format timed local0
+    log-format \"%r\"
+listen main
+    bind {fe}
+    http-request return status 200
+",
+        &[
+            Send(
+                "GET /1234567890123456789012345678901234567890123456789012345678901234567890 HTTP/1.0\r\n\r\n",
+            ),
+            End,
+            Log,
+        ],
+    ),
+    scenario(
+        "logs/structured-data",
+        HTTP,
+        "    log {log} format rfc5424 local0
+    log-format \"%ST\"
+    log-format-sd \"[a@1 path=\\\"%{+E}HP\\\" from=\\\"%ci\\\"]\"
+listen main
+    bind {fe}
+    http-request return status 200
+",
+        &[Send("GET /a\"]b HTTP/1.0\r\nX: 1\r\n\r\n"), End, Log],
+    ),
+    scenario(
+        "logs/errors-separately",
+        HTTP,
+        "    log {log} format priority local0
+    option httplog
+    option log-separate-errors
+    option logasap
+listen main
+    bind {fe}
+    server s1 {s1}
+",
+        &[
+            Send("GET /ok HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+            Request,
+            Answer(OK),
+            End,
+            Log,
+            Connect("fe"),
+            Send("bad\r\n\r\n"),
+            End,
+            Log,
+        ],
+    ),
+    scenario(
+        "logs/no-proxy-header",
+        HTTP,
+        "    log {log} format priority local0
+    option httplog
+frontend main
+    bind {fe} accept-proxy
+    bind {fe2} accept-proxy name second
+",
+        &[
+            Send("GET / HTTP/1.0\r\n\r\n"),
+            End,
+            Log,
+            Connect("fe2"),
+            HalfClose,
+            End,
+            Log,
+            Connect("fe2"),
+            Send("PROXY TCP9 1.2.3.4 5.6.7.8 1 2\r\n"),
+            End,
+            Log,
+        ],
+    ),
+    scenario(
+        "logs/ring-and-startup-logs",
+        "global
+    stats socket {cli} level admin
+",
+        "ring r
+    format short
+frontend main
+    mode http
+    timeout client 1s
+    log ring@r local0
+    log-format \"%HP\"
+    bind {fe}
+    http-request return status 200
+",
+        &[
+            Send("GET /1 HTTP/1.0\r\n\r\n"),
+            End,
+            Cli("show events r"),
+            Cli("show events r -n"),
+            Cli("show events none"),
+            Cli("show profiling"),
+            Cli("set profiling tasks off"),
+            Cli("show profiling"),
+            Cli("set profiling x"),
+        ],
+    ),
+    scenario(
         "logs/health-check-down-and-up",
         HTTP,
         "    log {log} local0

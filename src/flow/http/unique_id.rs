@@ -73,12 +73,14 @@ pub fn of(stream: &Stream<'_>) -> Option<Rc<[u8]>> {
     Some(made)
 }
 
-/// Adds the header for the server.
+/// Makes the id, whose variables are told as they are now, and adds the header for the server; `false` when
+/// there is no room for it.
 pub fn add_header(stream: &mut Stream<'_>) -> bool {
     let world = stream.world.clone();
-    let Some(frontend) = world.proxies.get(stream.frontend) else { return true };
-    if let Some(header) = frontend.unique_id.as_ref().and_then(|u| u.header.as_deref())
-        && let Some(id) = of(stream)
+    let frontend = world.proxies.get(stream.frontend);
+    let Some(unique) = frontend.and_then(|f| f.unique_id.as_ref()) else { return true };
+    if let Some(id) = of(stream)
+        && let Some(header) = unique.header.as_deref()
     {
         if !stream.request.has_room(header.len() + id.len(), world.global.bufsize) {
             return false;

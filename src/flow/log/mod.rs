@@ -83,6 +83,11 @@ impl Log {
         self.format.is_some()
     }
 
+    /// Whether lines may be written before the end.
+    pub fn is_early(&self) -> bool {
+        self.early
+    }
+
     /// Lines so far (`%lc`).
     pub fn count(&self) -> u64 {
         self.lines.load(Relaxed)
@@ -122,6 +127,9 @@ impl Log {
     }
 
     fn write(&self, level: u8, format: &LogFormat, context: &LogContext<'_>) {
+        let LogContext { session, stream, frontend, phase, .. } = *context;
+        // Every total of such a proxy is marked, final or not.
+        let context = &LogContext { session, stream, frontend, phase, early: self.mark };
         BUFFERS.with_borrow_mut(|[message, structured, line]| {
             message.clear();
             structured.clear();
@@ -166,8 +174,7 @@ impl Log {
     /// connection was just made (TCP), if nothing that comes later is to be in it.
     pub fn emit_early(&self, context: &LogContext<'_>) {
         if self.early {
-            let LogContext { session, stream, frontend, phase, .. } = *context;
-            self.emit(&LogContext { session, stream, frontend, phase, early: self.mark });
+            self.emit(context);
         }
     }
 

@@ -495,7 +495,8 @@ const VARIABLES: &[LogVariable] = &[
     }),
     row("rc", "Retries, after a + when another server was chosen.", |c, _, out| retries(c, out)),
     row("rt", "The request's number in this process.", |c, o, out| {
-        number(out, o, c.stream.map_or(c.session.number, |s| s.number), 4);
+        let next = || c.session.thread.shared.number();
+        number(out, o, c.stream.map_or_else(next, |s| s.number), 4);
     }),
     row("s", "The server's name.", server_name),
     row("sc", "Sessions of the server.", |c, _, out| {

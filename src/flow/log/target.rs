@@ -46,6 +46,8 @@ impl Header {
     /// The header of this name.
     pub fn of_name(name: &str) -> Option<Header> {
         Some(match name {
+            // Since 2.3.3.
+            "local" => Header::Local,
             "rfc3164" => Header::Rfc3164,
             "rfc5424" => Header::Rfc5424,
             "priority" => Header::Priority,

@@ -367,7 +367,6 @@ async fn content_rules(
 
 /// A request begins: it is counted, and what is declared of it captured.
 fn accept_request(stream: &mut Stream<'_>) {
-    stream.number = stream.session.thread.shared.number();
     count_request(stream);
     capture::request_headers(stream);
 }

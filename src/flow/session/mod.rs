@@ -174,8 +174,6 @@ pub struct Session {
     pub handshake: Duration,
     /// What a PROXY protocol header said, if there was one.
     pub proxied: Option<Box<Proxied>>,
-    /// Number of the session in this process (`show sess`, unique ids).
-    pub number: u64,
     /// Requests so far.
     pub requests: Cell<u32>,
     /// Idle connections to servers that no other client may use.
@@ -229,7 +227,6 @@ impl Session {
         frontend.counters.connections_total.inc();
         frontend.counters.connection_rate.event(now_ms);
         let session = Session {
-            number: thread.shared.number(),
             place: Cell::new((world.generation, index)),
             fd: socket.fd(),
             admission: Some(admission),
@@ -273,7 +270,6 @@ impl Session {
             accepted: Moment::now(),
             handshake: Duration::ZERO,
             proxied: None,
-            number: 0,
             requests: Cell::new(0),
             own_links: OwnLinks::default(),
             tracked: Trackers::default(),
@@ -567,7 +563,9 @@ impl<'s> Stream<'s> {
         start: Moment,
     ) -> Stream<'s> {
         let source = session.source().clone();
-        let (number, listener) = (session.number, session.listener.id);
+        let listener = session.listener.id;
+        // A check's stream is not counted.
+        let number = if session.fd == -1 { 0 } else { session.thread.shared.number() };
         let entry = Entry::new(number, source, listener, world.clone(), frontend, start);
         // A check's stream is nobody's to see.
         let registered = match session.fd {
@@ -603,7 +601,7 @@ impl<'s> Stream<'s> {
             queue_position: (0, 0),
             server_socket: Cell::new(None),
             server_source: OnceCell::new(),
-            number: 0,
+            number,
             captures: RefCell::default(),
             tracked: Trackers::default(),
             registered,
@@ -739,7 +737,6 @@ pub(crate) mod tests {
             source: RefCell::new(Address::Inet(address)),
             accepted: Moment::now(),
             handshake: Duration::ZERO,
-            number: 1,
             requests: Cell::new(0),
             own_links: OwnLinks::default(),
             admission: None,

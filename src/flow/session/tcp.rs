@@ -16,7 +16,6 @@ use crate::flow::transport::socket::Follows;
 pub async fn run(session: &Session, client: &mut Client) {
     let Some((world, frontend)) = session.view() else { return };
     let mut stream = Stream::new(session, world, frontend, session.accepted);
-    stream.number = session.number;
     stream.times.first_byte = Some(session.handshake);
     stream.times.request = Some(session.handshake);
     if let Some(context) = LogContext::of_stream(&stream, Phase::Log) {

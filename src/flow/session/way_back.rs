@@ -183,9 +183,7 @@ impl WayBack {
             return Err(response_failed(stream));
         }
         let filtered = !framing.upgrade && filter::head(stream);
-        if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
-            context.frontend.log.emit_early(&context);
-        }
+        log_early(stream, framing.body, server.input);
         let connection = match framing.upgrade {
             true => Connection::Implied,
             false => reply::connection(stream, stream.framing.keep_alive),
@@ -263,6 +261,20 @@ impl WayBack {
         let keep = self.keep_server && framing.keep_alive && clean;
         if keep { ServerAfter::Keep } else { ServerAfter::Close }
     }
+}
+
+/// Writes the line that does not wait for the end. What has come of the body counts.
+fn log_early(stream: &mut Stream<'_>, body: Body, input: &Buffer) {
+    if !stream.frontend().is_some_and(|p| p.log.is_early()) {
+        return;
+    }
+    let (data, complete) = body::at_hand(body, input.filled());
+    let counted = data + if complete { END } else { 0 };
+    stream.bytes_out += counted;
+    if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
+        context.frontend.log.emit_early(&context);
+    }
+    stream.bytes_out -= counted;
 }
 
 /// The server's direction of a link.

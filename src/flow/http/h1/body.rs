@@ -84,6 +84,23 @@ pub fn first_mistake(body: Body, bytes: &[u8]) -> Option<Mistake> {
     }
 }
 
+/// Bytes of data in what has come of a body, and whether it is complete.
+pub fn at_hand(body: Body, bytes: &[u8]) -> (u64, bool) {
+    let mut decoder = Decoder::new(body);
+    let (mut rest, mut data) = (bytes, 0);
+    loop {
+        let count = match decoder.step(rest) {
+            Ok(Step::Data(count)) => {
+                data += count as u64;
+                count
+            }
+            Ok(Step::Skip(count) | Step::Trailer(count)) => count,
+            Ok(Step::More | Step::Done) | Err(BadBody) => return (data, decoder.is_done()),
+        };
+        rest = rest.get(count..).unwrap_or_default();
+    }
+}
+
 /// Bytes of trailers that are accepted.
 const MAX_TRAILERS: u32 = 8192;
 
