@@ -10,12 +10,14 @@
 //! | `{log}` | a UDP log receiver |
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
-use crate::harness::{Connection, Ending, Port, Proxy, Server, Syslog, Web, template};
+use crate::harness::{Connection, Ending, Message, Port, Proxy, Server, Syslog, Web, template};
 use crate::mask::Mask;
 
 /// How long a step may take; a proxy that does not answer is an observation, not a hang.
@@ -51,6 +53,9 @@ pub enum Step {
     Response,
     /// The client reads one response to a request with this method.
     ResponseTo(&'static str),
+    /// The client reads one response to a GET, whose body is recorded as it was before it was compressed:
+    /// two compressors need not agree on their bytes.
+    Decoded,
     /// The client reads this many bytes.
     Bytes(usize),
     /// The client reads until the end.
@@ -118,6 +123,24 @@ impl Scenario {
         }
         Ok(stage.record)
     }
+}
+
+/// A response's head with its body, uncompressed and without framing, and its trailers.
+fn decoded(response: &Message) -> Result<Vec<u8>> {
+    let body = &response.body[..];
+    let mut seen = response.head.clone();
+    match response.header("content-encoding") {
+        Some("gzip") => GzDecoder::new(body).read_to_end(&mut seen)?,
+        Some("deflate") if body.first().is_some_and(|byte| byte & 15 == 8) => {
+            ZlibDecoder::new(body).read_to_end(&mut seen)?
+        }
+        Some("deflate") => DeflateDecoder::new(body).read_to_end(&mut seen)?,
+        _ => (&response.body[..]).read_to_end(&mut seen)?,
+    };
+    for (name, value) in &response.trailers {
+        seen.extend_from_slice(format!("\r\n{name}: {value}").as_bytes());
+    }
+    Ok(seen)
 }
 
 /// What a process that did not start said: the lines of its stderr, out of its report.
@@ -245,6 +268,7 @@ impl Stage {
             }
             Step::Response => client.response()?.raw,
             Step::ResponseTo(method) => client.response_to(method)?.raw,
+            Step::Decoded => decoded(&client.response()?)?,
             Step::Bytes(count) => client.read_exactly(count)?,
             _ => {
                 let (bytes, ending) = client.drain()?;

@@ -4,6 +4,7 @@ mod bad_messages;
 mod balance;
 mod checks;
 mod cli;
+mod compression;
 mod config;
 mod cookies;
 mod errors;
@@ -23,7 +24,7 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 16] = [
+    let families: [&[Scenario]; 17] = [
         http1::SCENARIOS,
         errors::SCENARIOS,
         bad_messages::SCENARIOS,
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Scenario> {
         lists::SCENARIOS,
         config::SCENARIOS,
         checks::SCENARIOS,
+        compression::SCENARIOS,
     ];
     let mut all = families.concat();
     all.extend(samples::scenarios());
