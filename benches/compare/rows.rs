@@ -204,6 +204,19 @@ pub const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "cache",
+        title: "64 kept-alive connections, a small answer from the cache",
+        unit: "µs CPU/request",
+        target: Target::Ratio(0.8),
+        rounds: 9,
+        act: Act::Configured {
+            config: config::cached,
+            answer: Answer::Small,
+            at_once: 64,
+            requests: 24_000,
+        },
+    },
+    Row {
         name: "map-memory",
         title: "map_str, map_beg and map_ip with 1,000,000 entries each",
         unit: "MB resident",

@@ -37,6 +37,29 @@ listen tcp_in
     )
 }
 
+/// A cache that holds what is asked for.
+pub fn cached(at: Places) -> String {
+    let Places { http, origin, .. } = at;
+    format!(
+        "global
+    nbthread 1
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+listen in
+    bind {http}
+    http-request cache-use stock
+    http-response cache-store stock
+    server s1 {origin}
+cache stock
+    total-max-size 4
+    max-age 3600
+"
+    )
+}
+
 /// Everything is compressed, at the level that both take by default.
 pub fn gzip(at: Places) -> String {
     let Places { http, origin, .. } = at;

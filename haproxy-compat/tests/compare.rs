@@ -49,6 +49,11 @@ fn balance() -> Result<()> {
 }
 
 #[test]
+fn cache() -> Result<()> {
+    family("cache")
+}
+
+#[test]
 fn retries() -> Result<()> {
     family("retries")
 }

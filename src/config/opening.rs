@@ -5,6 +5,7 @@ use crate::config::args::{Parsed, Words};
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Place};
 use crate::config::section::{Sections, invalid_char};
 use crate::config::spec::{NamedSection, ProxyKind, ProxySpec, Spec};
+use crate::flow::response::cache;
 use crate::flow::rules::condition::Acls;
 use crate::state::resolver::section::ResolversSpec;
 
@@ -63,7 +64,7 @@ impl Opening<'_> {
     }
 
     /// A section that is neither `global` nor a proxy.
-    pub fn named(self, section: Sections, words: &mut Words<'_>) -> Parsed {
+    pub fn named(mut self, section: Sections, words: &mut Words<'_>) -> Parsed {
         let rules = SectionName::of(section);
         let name = self.name;
         let Some(word) = words.word() else {
@@ -77,8 +78,11 @@ impl Opening<'_> {
         if rules.alone {
             words.end(name)?;
         }
+        let id = self.kept(section, id, words);
         let key = (section, id.clone());
         let first = self.spec.section_names.get(&key).and_then(|at| self.spec.sections.get(*at));
+        // HAProxy forgets a cache without size at once.
+        let first = first.filter(|s| section != Sections::CACHE || cache::settings(s).blocks > 0);
         let declared = first.map(|s| s.place.clone());
         if let Some(declared) = declared {
             match (rules.same)(&id, words.place, &declared) {
@@ -100,7 +104,25 @@ impl Opening<'_> {
         });
         Ok(())
     }
+
+    /// What is kept of a section's name.
+    fn kept(&mut self, section: Sections, id: String, words: &Words<'_>) -> String {
+        let end = id.floor_char_boundary(CACHE_NAME);
+        if section != Sections::CACHE || end == id.len() {
+            return id;
+        }
+        let kept = id.get(..end).unwrap_or_default().to_owned();
+        let place = words.place;
+        let text = format!(
+            "parsing [{place}]: cache name is limited to {CACHE_NAME} characters, truncate to '{kept}'."
+        );
+        self.diagnostics.push(Diagnostic::warning(Some(place), text));
+        kept
+    }
 }
+
+/// Bytes of a cache's name.
+const CACHE_NAME: usize = 32;
 
 /// How a small section's line is checked, and what is said about it.
 struct SectionName {
@@ -218,7 +240,12 @@ const SECTION_NAMES: &[(Sections, SectionName)] = &[
     ),
     (
         Sections::CACHE,
-        SectionName { missing: "'cache' expects a <name> argument", checked: false, ..NAMED },
+        SectionName {
+            missing: "'cache' expects a <name> argument",
+            checked: false,
+            same: |id, at, _| Some(format!("parsing [{at}]: Duplicate cache name '{id}'.")),
+            ..NAMED
+        },
     ),
     (
         Sections::FCGI_APP,

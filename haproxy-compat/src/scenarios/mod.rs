@@ -2,6 +2,7 @@
 
 mod bad_messages;
 mod balance;
+mod cache;
 mod checks;
 mod cli;
 mod compression;
@@ -24,7 +25,7 @@ use crate::scenario::{Scenario, Step};
 
 /// Every scenario, family by family.
 pub fn all() -> Vec<Scenario> {
-    let families: [&[Scenario]; 17] = [
+    let families: &[&[Scenario]] = &[
         http1::SCENARIOS,
         errors::SCENARIOS,
         bad_messages::SCENARIOS,
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Scenario> {
         tcp_rules::SCENARIOS,
         balance::SCENARIOS,
         cookies::SCENARIOS,
+        cache::SCENARIOS,
         redirects::SCENARIOS,
         retries::SCENARIOS,
         rules::SCENARIOS,

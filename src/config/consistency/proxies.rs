@@ -431,12 +431,19 @@ impl<'a> Judge<'a> {
     /// Caches and applications.
     fn filters(&mut self, proxy: &ProxySpec) {
         let caches = proxy.references.caches.iter().map(|(name, _)| name.as_str());
-        for mistake in proxy.filters.mistakes(caches) {
+        let caches = caches.filter(|name| self.section_exists(Sections::CACHE, name));
+        let mistakes = proxy.filters.mistakes(caches);
+        for mistake in mistakes {
             let line = proxy.written("filter").or_else(|| proxy.written("compression"));
             let place = line.map_or(&proxy.place, |line| &line.place);
             self.alert(place, format!("config: {}: {mistake}", titled(proxy)));
         }
+        let mut told: Vec<&str> = Vec::new();
         for (cache, place) in &proxy.references.caches {
+            if told.contains(&cache.as_str()) {
+                continue;
+            }
+            told.push(cache);
             if !self.section_exists(Sections::CACHE, cache) {
                 self.alert(place, format!(
                     "config: {}: unable to find the cache '{cache}' referenced by the filter 'cache'.",

@@ -1,6 +1,7 @@
 //! The cache (manual 6): which requests are answered from it and which responses it keeps. In: requests at
 //! `cache-use`, responses at `cache-store`. Out: an entry to answer with, or a response being stored.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -66,11 +67,11 @@ pub struct Cached {
     /// Whether the request lets its response be stored.
     storable: bool,
     /// What answers it.
-    hit: Option<Hit>,
+    hit: Option<Rc<Hit>>,
 }
 
 /// An answer from a cache.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Hit {
     /// The cache's name.
     pub cache: Arc<Cache>,
@@ -78,6 +79,8 @@ pub struct Hit {
     pub entry: Arc<Entry>,
     /// The client has it already: 304.
     pub unmodified: bool,
+    /// `Age`, in seconds.
+    age: u32,
 }
 
 impl Hit {
@@ -88,8 +91,7 @@ impl Hit {
         if self.unmodified {
             response.set_status_line(draft.head.version, 304, b"Not Modified");
         }
-        let age = now().saturating_sub(draft.received).saturating_add(draft.age).min(MAX_AGE);
-        response.add(b"age", itoa::Buffer::new().format(age).as_bytes());
+        response.add(b"age", itoa::Buffer::new().format(self.age).as_bytes());
     }
 }
 
@@ -97,7 +99,7 @@ impl Hit {
 const MAX_AGE: u32 = 1 << 31;
 
 /// What answers this stream, if it is a cache.
-pub fn hit<'a>(stream: &'a Stream<'_>) -> Option<&'a Hit> {
+pub fn hit<'a>(stream: &'a Stream<'_>) -> Option<&'a Rc<Hit>> {
     stream.cached.as_ref()?.hit.as_ref()
 }
 
@@ -132,12 +134,15 @@ impl CacheUse {
             counters.cache_lookups.inc();
         }
         let key = cached.key.as_deref().unwrap_or_default();
-        let Some(entry) = self.0.find(key, now()) else { return };
+        let now = now();
+        let Some(entry) = self.0.find(key, now) else { return };
         if let Some(counters) = counters {
             counters.cache_hits.inc();
         }
         let unmodified = is_unmodified(&stream.request, &entry.draft);
-        cached.hit = Some(Hit { cache: self.0.clone(), entry, unmodified });
+        let Draft { received, age, .. } = entry.draft;
+        let age = now.saturating_sub(received).saturating_add(age).min(MAX_AGE);
+        cached.hit = Some(Rc::new(Hit { cache: self.0.clone(), entry, unmodified, age }));
         stream.applet = Some(ANSWERS);
     }
 }

@@ -267,6 +267,7 @@ fn note<'a>(line: &mut Line<'a>, found: Findings<'a>, within: &'static str) {
     proxy.references.args.extend(references);
     let samples = samples.into_iter().map(|r| r.at(&place, "ACL keyword", "in"));
     proxy.references.args.extend(samples);
+    caches.iter().for_each(|name| proxy.filters.imply_cache(name));
     proxy.references.caches.extend(caches.into_iter().map(|name| (name, place.clone())));
 }
 

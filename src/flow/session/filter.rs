@@ -25,11 +25,13 @@ use crate::flow::transport::socket::Writer;
 use crate::flow::transport::timer::Timer;
 use crate::state::world::Proxy;
 
-/// A `filter` line.
+/// A `filter` line, or what stands for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterSpec {
     /// `filter cache NAME`
     Cache(String),
+    /// A cache that a rule names, and no line before it.
+    ImpliedCache(String),
     /// `filter compression`
     Compression,
     /// `filter fcgi-app NAME`
@@ -38,6 +40,17 @@ pub enum FilterSpec {
     Spoe,
     /// `filter trace …`
     Trace(TraceSpec),
+}
+
+impl FilterSpec {
+    /// The cache's name, and whether only a rule implies the filter.
+    fn cache(&self) -> Option<(&str, bool)> {
+        match self {
+            FilterSpec::Cache(name) => Some((name, false)),
+            FilterSpec::ImpliedCache(name) => Some((name, true)),
+            _ => None,
+        }
+    }
 }
 
 /// What a proxy says of filters.
@@ -57,8 +70,26 @@ impl FiltersSpec {
         }
     }
 
+    /// A rule names a cache: its filter stands here, unless it has its place already.
+    pub fn imply_cache(&mut self, name: &str) {
+        let listed = |filter: &FilterSpec| filter.cache().is_some_and(|(known, _)| known == name);
+        if !self.listed.iter().any(listed) {
+            self.listed.push(FilterSpec::ImpliedCache(name.to_owned()));
+        }
+    }
+
+    /// `filter cache`, which moves to here what a rule has implied. False if the line stands twice.
+    fn place_cache(&mut self, name: String) -> bool {
+        if self.listed.contains(&FilterSpec::Cache(name.clone())) {
+            return false;
+        }
+        self.listed.retain(|filter| filter.cache() != Some((&name, true)));
+        self.listed.push(FilterSpec::Cache(name));
+        true
+    }
+
     /// What is wrong with the order of the filters, or with what is missing, in HAProxy's words. `caches`:
-    /// those that the proxy names anywhere; each one without a line has its filter behind all the lines.
+    /// those that the proxy names anywhere.
     pub fn mistakes<'a>(&self, caches: impl Iterator<Item = &'a str>) -> Vec<String> {
         let compression = self.listed.iter().position(|f| *f == FilterSpec::Compression);
         let other = |filter: &FilterSpec| matches!(filter, FilterSpec::Spoe | FilterSpec::Trace(_));
@@ -70,9 +101,10 @@ impl FiltersSpec {
                 continue;
             }
             seen.push(cache);
-            let line =
-                self.listed.iter().position(|f| matches!(f, FilterSpec::Cache(n) if n == cache));
-            if line.is_none() && other {
+            let of_it = |f: &FilterSpec| f.cache().is_some_and(|(name, _)| name == cache);
+            let line = self.listed.iter().position(of_it);
+            let implied = FilterSpec::ImpliedCache(cache.to_owned());
+            if other && self.listed.contains(&implied) {
                 let text = "require an explicit filter declaration to use the cache";
                 mistakes.push(format!("{text} '{cache}'."));
             } else if compression.is_some_and(|at| line.is_none_or(|line| at < line)) {
@@ -101,7 +133,8 @@ impl FiltersSpec {
             .filter_map(|filter| match filter {
                 FilterSpec::Compression => Some(Kind::Compression),
                 FilterSpec::Trace(trace) => Some(Kind::Trace(trace.compile(proxy, begins))),
-                FilterSpec::Cache(_) | FilterSpec::FcgiApp(_) | FilterSpec::Spoe => None,
+                FilterSpec::Cache(_) | FilterSpec::ImpliedCache(_) => None,
+                FilterSpec::FcgiApp(_) | FilterSpec::Spoe => None,
             })
             .collect();
         if self.compression.is_some() && !self.listed.contains(&FilterSpec::Compression) {
@@ -494,9 +527,15 @@ fn filter(line: &mut Line<'_>) -> Parsed {
         }
         "cache" => {
             let (name, place) = named(line, &kind)?;
-            line.proxy().filters.listed.push(FilterSpec::Cache(name.clone()));
-            line.proxy().references.caches.push((name, place));
-            Ok(())
+            let proxy = line.proxy();
+            proxy.references.caches.push((name.clone(), place));
+            if proxy.filters.place_cache(name.clone()) {
+                return Ok(());
+            }
+            let id = proxy.name.clone();
+            Err(line.alert(format!(
+                "'filter' : '{id}: multiple explicit declarations of the cache filter '{name}''"
+            )))
         }
         "fcgi-app" => {
             let (name, place) = named(line, &kind)?;

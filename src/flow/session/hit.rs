@@ -107,42 +107,75 @@ async fn send(stream: &mut Stream<'_>, client: &mut Client, hit: &Hit) -> Result
         Body::None => &[],
         _ => &hit.entry.body,
     };
+    let filtered;
     if stream.filters.is_some() {
         stream.reply_body.clear();
         stream.reply_body.extend_from_slice(body);
         filter::reply(stream);
+        filtered = std::mem::take(&mut stream.reply_body);
+        if framing != Body::None {
+            body = &filtered;
+        }
     }
     if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
         context.frontend.log.emit_early(&context);
     }
-    let filtered = std::mem::take(&mut stream.reply_body);
-    if stream.filters.is_some() && framing != Body::None {
-        body = &filtered;
-    }
-    let mut head = Vec::with_capacity(512);
+    let mut head = std::mem::take(&mut stream.reply_body);
+    head.clear();
     let connection = reply::connection(stream, stream.framing.keep_alive);
     write::response(&stream.response, connection, &mut head);
+    let chunked =
+        framing != Body::None && stream.response.has_element(b"transfer-encoding", b"chunked");
+    let tail = match chunked {
+        true => put_in_chunk(body, &hit.entry.trailers, &mut head),
+        false => Vec::new(),
+    };
+    let written = write_out(stream, client, [&head, body, &tail]).await;
+    stream.reply_body = head;
+    written.map_err(|who| Ending::silent(stream.status, who, When::Data))
+}
+
+/// The whole body is one chunk: what stands before it goes to `head`, what follows it is given back.
+fn put_in_chunk(body: &[u8], trailers: &[u8], head: &mut Vec<u8>) -> Vec<u8> {
     let mut tail = Vec::new();
-    if framing != Body::None && stream.response.has_element(b"transfer-encoding", b"chunked") {
-        if !body.is_empty() {
-            write::chunk_size(body.len(), &mut head);
-            tail.extend_from_slice(b"\r\n");
-        }
-        tail.extend_from_slice(b"0\r\n");
-        tail.extend_from_slice(&hit.entry.trailers);
+    if !body.is_empty() {
+        write::chunk_size(body.len(), head);
         tail.extend_from_slice(b"\r\n");
     }
-    let follows = if stream.framing.keep_alive { Follows::Unknown } else { Follows::End };
-    let timeout = stream.frontend().and_then(|p| p.timeouts.client);
-    let (_, mut writer) = client.socket.split();
-    let written = writer.write_parts([&head, body, &tail], follows);
-    let who = match client.timer.within(timeout, written).await {
-        Ok(Ok(())) => return Ok(()),
-        Ok(Err(_)) => Who::Client,
-        Err(_) => Who::ClientTimeout,
-    };
-    Err(Ending::silent(stream.status, who, When::Data))
+    tail.extend_from_slice(b"0\r\n");
+    tail.extend_from_slice(trailers);
+    tail.extend_from_slice(b"\r\n");
+    tail
 }
+
+/// Writes what stands before the body, the body and what follows it. The client has its time for each
+/// piece of the body.
+async fn write_out(
+    stream: &Stream<'_>,
+    client: &mut Client,
+    [head, body, tail]: [&[u8]; 3],
+) -> Result<(), Who> {
+    let timeout = stream.frontend().and_then(|p| p.timeouts.client);
+    let end = if stream.framing.keep_alive { Follows::Unknown } else { Follows::End };
+    let (_, mut writer) = client.socket.split();
+    let (mut head, mut body) = (head, body);
+    loop {
+        let (piece, rest) = body.split_at(body.len().min(PIECE));
+        let (tail, follows) =
+            if rest.is_empty() { (tail, end) } else { (&[][..], Follows::Unknown) };
+        let written = writer.write_parts([head, piece, tail], follows);
+        match client.timer.within(timeout, written).await {
+            Ok(Ok(())) if rest.is_empty() => return Ok(()),
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Err(Who::Client),
+            Err(_) => return Err(Who::ClientTimeout),
+        }
+        (head, body) = (&[], rest);
+    }
+}
+
+/// Bytes of a body that are written in one go.
+const PIECE: usize = 1 << 18;
 
 /// What HAProxy counts for the body and the message's end.
 fn counted_body(stream: &Stream<'_>, hit: &Hit) -> u64 {
