@@ -434,3 +434,18 @@ fn resolvers_that_are_missing_are_named() -> Result<()> {
     assert!(!done.status.success() && done.stderr.contains(line), "{}", done.stderr);
     Ok(())
 }
+
+#[test]
+fn the_systems_name_servers_are_taken() -> Result<()> {
+    // Without such a file 2.3 refuses the line.
+    let Ok(known) = std::fs::read_to_string("/etc/resolv.conf") else { return Ok(()) };
+    let sections = "resolvers system\n parse-resolv-conf\nbackend be\n";
+    let (proxy, _place) = start("", sections)?;
+    let shown = proxy.cli("show resolvers system")?;
+    let words = known.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    for words in words.filter(|words| words.first() == Some(&"nameserver")) {
+        let line = format!(" nameserver {}:\n", words.get(1).copied().unwrap_or_default());
+        assert!(shown.contains(&line), "{shown}");
+    }
+    Ok(())
+}

@@ -17,7 +17,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use flate2::read::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
-use crate::harness::{Connection, Ending, Message, Port, Proxy, Server, Syslog, Web, template};
+use crate::harness::{
+    Connection, Dns, Ending, Message, Port, Proxy, Server, Syslog, Web, template,
+};
 use crate::mask::Mask;
 
 /// How long a step may take; a proxy that does not answer is an observation, not a hang.
@@ -102,7 +104,8 @@ impl Scenario {
     /// a proxy that misbehaves shows in the record.
     pub fn run(&self, binary: &Path) -> Result<Record> {
         let text = format!("{}{}", self.base, self.config);
-        let mut stage = Stage::new(&text)?;
+        let zone = self.files.iter().find(|(name, _)| *name == "zone").map_or("", |(_, text)| text);
+        let mut stage = Stage::new(&text, zone)?;
         let mut builder = Proxy::config(&text).binary(binary).quiet();
         for (name, address) in stage.addresses()? {
             builder = builder.name(&name, address);
@@ -156,6 +159,8 @@ struct Stage {
     webs: BTreeMap<String, Web>,
     dead: Option<Port>,
     log: Option<Syslog>,
+    /// The name server `{dns}`, whose zone is the file `zone`.
+    dns: Option<Dns>,
     lines_seen: usize,
     client: Option<Connection>,
     backend: Option<Connection>,
@@ -164,12 +169,13 @@ struct Stage {
 }
 
 impl Stage {
-    fn new(text: &str) -> Result<Stage> {
+    fn new(text: &str, zone: &str) -> Result<Stage> {
         let mut stage = Stage {
             servers: BTreeMap::new(),
             webs: BTreeMap::new(),
             dead: text.contains("{dead}").then(Port::reserve).transpose()?,
             log: text.contains("{log}").then(Syslog::udp).transpose()?,
+            dns: text.contains("{dns}").then(|| Dns::start(zone)).transpose()?,
             lines_seen: 0,
             client: None,
             backend: None,
@@ -196,6 +202,9 @@ impl Stage {
         let mut all: template::Addresses = servers.chain(webs).chain(dead).collect();
         if let Some(log) = &self.log {
             all.insert("log".to_owned(), log.address()?);
+        }
+        if let Some(dns) = &self.dns {
+            all.insert("dns".to_owned(), dns.address());
         }
         Ok(all)
     }

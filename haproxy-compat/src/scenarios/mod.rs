@@ -14,6 +14,7 @@ mod lists;
 mod log_variables;
 mod logs;
 mod redirects;
+mod resolvers;
 mod retries;
 mod rules;
 mod samples;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Scenario> {
         cookies::SCENARIOS,
         cache::SCENARIOS,
         redirects::SCENARIOS,
+        resolvers::SCENARIOS,
         retries::SCENARIOS,
         rules::SCENARIOS,
         logs::SCENARIOS,
@@ -60,6 +62,7 @@ pub fn changed_after_2_3(name: &str) -> bool {
         "bad-messages/",
         "log-variables/",
         "logs/",
+        "resolvers/",
         "cli/",
         "checks/",
         "rules/",
