@@ -208,3 +208,27 @@ fn a_section_alone_is_enough_to_run_and_lives_through_reloads() -> Result<()> {
         Ok(log.wait_for(sent)?[sent - 1] == "two\n")
     })
 }
+
+#[test]
+fn log_global_takes_the_targets_of_the_global_section_once() -> Result<()> {
+    let mut log = Syslog::udp()?;
+    let config = "global
+    log {log} format short local0
+listen unused
+    bind {fe}
+log-forward fwd
+    dgram-bind {udp}
+    log global
+    log global
+";
+    let builder = http_with_cli(config).name("log", log.address()?);
+    let proxy = builder.name("udp", datagram_address()?).start()?;
+    Sender::to(&proxy)?.send("<14>once")?;
+    log.wait_for(1)?;
+    let lines = log.lines_within(Duration::from_millis(100))?;
+    assert_eq!(
+        lines.iter().filter(|line| line.contains("once")).collect::<Vec<_>>(),
+        ["<6>once\n"]
+    );
+    Ok(())
+}

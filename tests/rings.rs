@@ -8,7 +8,7 @@ use haproxy_compat::harness::{Connection, Proxy, Server, eventually};
 use crate::http_with_cli;
 
 const MAIN: &str = "    log ring@lines local0
-    log ring@counted local1
+    log ring@counted len 8192 local1
     log-format %r
 frontend fe
     bind {fe}
@@ -21,6 +21,8 @@ ring lines
 ring counted
     format short
     server b {b} log-proto octet-count
+global
+    tune.http.logurilen 8000
 ";
 
 fn start(a: &Server, b: &Server) -> Result<Proxy> {
@@ -121,14 +123,35 @@ fn events_are_shown_as_they_come_until_a_key_is_pressed() -> Result<()> {
 }
 
 #[test]
+fn a_reload_keeps_what_a_ring_holds_and_its_connections() -> Result<()> {
+    if crate::testing_reference() {
+        println!("not run: HAProxy without a master does not reload");
+        return Ok(());
+    }
+    let (a, b) = (Server::listen()?, Server::listen()?);
+    let proxy = start(&a, &b)?;
+    let mut counted = b.accept()?;
+    ask(&proxy, "/1")?;
+    counted.expect("18 <6>GET /1 HTTP/1.1")?;
+    proxy.rewrite_config(&format!("{}{}{MAIN}    # changed\n", crate::CLI, crate::HTTP))?;
+    let before = proxy.cli("show events counted")?;
+    proxy.signal(nix::sys::signal::Signal::SIGUSR2)?;
+    proxy.wait_for_line("reloaded")?;
+    assert_eq!(proxy.cli("show events counted")?, before);
+    ask(&proxy, "/2")?;
+    counted.expect("18 <6>GET /2 HTTP/1.1")?;
+    Ok(())
+}
+
+#[test]
 fn a_reader_that_stalls_costs_new_messages_only() -> Result<()> {
     let (a, b) = (Server::silent()?, Server::listen()?);
     let proxy = start(&a, &b)?;
     // Connected, but it reads nothing: its socket and the ring fill up.
     let _stalled = b.accept()?;
-    let path = format!("/{}", "x".repeat(900));
+    let path = format!("/{}", "x".repeat(7000));
     eventually("messages are lost", || {
-        for _ in 0..200 {
+        for _ in 0..50 {
             ask(&proxy, &path)?;
         }
         let shown = proxy.cli("show events")?;

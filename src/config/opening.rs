@@ -90,6 +90,16 @@ impl Opening<'_> {
                 None => return Ok(()),
             }
         }
+        if section == Sections::LOG_FORWARD
+            && let Some(other) = self.spec.named(&id).next()
+        {
+            let (at, kind, place) = (words.place, other.kind.word(), &other.place);
+            let text = format!(
+                "Parsing [{at}]: log forward section '{id}' has the same name as {kind} '{id}' declared at {}:{}.",
+                place.file, place.line
+            );
+            self.diagnostics.push(Diagnostic::alert(Some(at), text));
+        }
         self.spec.section_acls = Acls::default();
         let at = self.spec.sections.len();
         self.spec.section_names.entry(key).or_insert(at);
