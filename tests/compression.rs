@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use anyhow::{Context, Result};
-use haproxy_compat::harness::{Connection, Message, Proxy, Server, Web};
+use haproxy_compat::harness::{Connection, Message, Proxy, Server, Web, eventually};
 
 use crate::{http, http_with_cli};
 
@@ -392,17 +392,24 @@ fn limits_of_the_process_are_kept() -> Result<()> {
 #[test]
 fn the_window_and_the_level_are_settings() -> Result<()> {
     let web = web("")?;
+    let page: String =
+        (0..3_000u32).map(|n| format!("line {} of {}\n", n * n % 977, n * 7 % 131)).collect();
+    let sent = page.clone();
+    web.answer_with(move |_| {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{sent}", sent.len()).into_bytes()
+    });
     let header = |global: &str| -> Result<(u8, usize)> {
         let config = "listen main\n bind {fe}\n server s1 {s1}\n compression algo deflate\n";
         let proxy = before(&web, &format!("global\n{global}{config}"))?;
         let answer = proxy.connect("fe")?.get("/", "Accept-Encoding: deflate\r\n")?;
-        assert_eq!(decoded(&answer)?, page());
+        assert_eq!(decoded(&answer)?, page);
         Ok((*answer.body.first().context("a body")?, answer.body.len()))
     };
     // zlib's header tells the window in its upper four bits (RFC 1950 2.2).
     assert_eq!(header("")?.0, 0x78);
     assert_eq!(header(" tune.zlib.windowsize 9\n")?.0, 0x18);
-    header(" tune.comp.maxlevel 9\n")?;
+    let (least, most) = (header("")?.1, header(" tune.comp.maxlevel 9\n")?.1);
+    assert!(most < least, "{most} bytes at the highest level, {least} at the lowest");
     Ok(())
 }
 
@@ -496,4 +503,47 @@ backend back
     // The page was stored as it came.
     assert_eq!(web.requests().len(), 1);
     Ok(())
+}
+
+#[test]
+fn no_more_is_compressed_at_once_than_there_is_memory_for() -> Result<()> {
+    let server = Server::listen()?;
+    let global = "global\n maxzlibmem 1\n tune.comp.maxlevel 9\n";
+    let proxy = http_with_cli(&format!("{global}{GZIP}")).name("s1", server.address()).start()?;
+    let mut streams = Vec::new();
+    let mut compressed = Vec::new();
+    for _ in 0..6 {
+        let mut client = proxy.connect("fe")?;
+        client.send("GET / HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n")?;
+        let mut backend = server.accept()?;
+        backend.request()?;
+        backend.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")?;
+        let head = client.read_through("\r\n\r\n")?;
+        compressed.push(String::from_utf8_lossy(&head).contains("content-encoding: gzip"));
+        streams.push((client, backend));
+    }
+    assert_eq!(compressed, [true, true, true, false, false, false]);
+    let used = |proxy: &Proxy| -> Result<u64> {
+        let info = proxy.cli("show info")?;
+        let line = info.lines().find_map(|line| line.strip_prefix("ZlibMemUsage: "));
+        Ok(line.context("the field")?.parse()?)
+    };
+    assert!((500_000..=1_048_576).contains(&used(&proxy)?), "{}", used(&proxy)?);
+    drop(streams);
+    eventually("memory is given back", || Ok(used(&proxy)? == 0))
+}
+
+#[test]
+fn a_busy_thread_compresses_no_more() -> Result<()> {
+    let web = web("")?;
+    let body = TEXT.repeat(20_000);
+    web.answer_with(move |_| {
+        format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    });
+    let proxy = before(&web, &format!("global\n maxcompcpuusage 1\n{GZIP}"))?;
+    let mut client = proxy.connect("fe")?;
+    eventually("a page passes as it is", || {
+        let answer = client.get("/", "Accept-Encoding: gzip\r\n")?;
+        Ok(answer.header("content-encoding").is_none())
+    })
 }

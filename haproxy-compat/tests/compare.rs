@@ -59,6 +59,11 @@ fn retries() -> Result<()> {
 }
 
 #[test]
+fn compression() -> Result<()> {
+    family("compression")
+}
+
+#[test]
 fn logs() -> Result<()> {
     family("logs")
 }

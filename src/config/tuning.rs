@@ -598,7 +598,7 @@ pub const PART: Part = Part {
             default: "8",
             doc: "zlib's memory level.",
             examples: &["tune.zlib.memlevel 8"],
-            status: Status::NoEffect("zlib-rs has no such setting"),
+            status: Status::NoEffect("compressors have the memory they need"),
             parse: |line| within(line, 1..=9, "expects a numeric value between 1 and 9."),
             ..GLOBAL
         },
