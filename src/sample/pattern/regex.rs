@@ -1,6 +1,7 @@
 //! Regular expressions (`reg`, `regm`): on bytes, in linear time; those that only PCRE has (look-around,
 //! back-references) are tried step by step, up to a limit. Several are looked for at once. Manual 7.1.4.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -137,7 +138,11 @@ pub fn compile_regex(text: &str, ignore_case: bool) -> Result<Regex, String> {
         Ok(regex) => return Ok(Regex::Linear(regex)),
         Err(error) => error,
     };
-    let stepwise = fancy_regex::RegexBuilder::new(text)
+    let translated = references(text).map_err(|offset| {
+        let error = "reference to non-existent subpattern";
+        format!("regex '{text}' is invalid (error={error}, erroffset={offset})")
+    })?;
+    let stepwise = fancy_regex::RegexBuilder::new(&translated)
         .bytes_mode(fancy_regex::BytesMode::Ascii)
         .case_insensitive(ignore_case)
         .backtrack_limit(MOST_STEPS)
@@ -149,6 +154,40 @@ pub fn compile_regex(text: &str, ignore_case: bool) -> Result<Regex, String> {
             Err(format!("regex '{text}' is invalid (error={error}, erroffset={offset})"))
         }
     }
+}
+
+/// `\g1` and `\g{1}`, which are back-references to PCRE, written as `\1`. To fancy-regex they call a group,
+/// and a group that calls itself takes memory without end; such calls are refused with their place.
+fn references(text: &str) -> Result<Cow<'_, str>, usize> {
+    if !text.contains("\\g") {
+        return Ok(text.into());
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        let (before, escape) = rest.split_at(at);
+        out.push_str(before);
+        let Some(after) = escape.strip_prefix("\\g") else {
+            let length = 1 + escape.chars().nth(1).map_or(0, char::len_utf8);
+            let (escape, after) = escape.split_at(length);
+            out.push_str(escape);
+            rest = after;
+            continue;
+        };
+        let braced = after.strip_prefix('{');
+        let digits = braced.unwrap_or(after);
+        let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+        let (number, after) = digits.split_at(end);
+        let closed = if braced.is_some() { after.strip_prefix('}') } else { Some(after) };
+        let group: Option<u32> = number.parse().ok().filter(|group| *group > 0);
+        let (Some(group), Some(after)) = (group, closed) else {
+            return Err(text.len() - closed.unwrap_or(after).len());
+        };
+        out.push_str(&format!("(?:\\{group})"));
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out.into())
 }
 
 /// PCRE's words for the commonest mistakes, and where it sees them.
@@ -254,6 +293,21 @@ mod tests {
         let expected = "regex '(' is invalid (error=missing closing parenthesis, erroffset=1)";
         assert_eq!(error("("), expected);
         assert!(error("a\\2").contains("reference to non-existent subpattern"));
+    }
+
+    #[test]
+    fn references_are_what_pcre_takes_them_for() {
+        for text in [r"^(a)b\g1$", r"^(a)b\g{1}$", r"^(a)(?=b)b\1$"] {
+            let regex = compile_regex(text, false).unwrap();
+            assert!(regex.is_match(b"aba") && !regex.is_match(b"abb"), "{text}");
+        }
+        let calls = [(r"a\g0b\g0c|", 4), (r"(a\g<1>b|)", 4), (r"a\g{0}", 6), (r"\\a\gx", 5)];
+        for (text, offset) in calls {
+            let told = compile_regex(text, false).map(|_| ()).unwrap_err();
+            let expected =
+                format!("(error=reference to non-existent subpattern, erroffset={offset})");
+            assert!(told.ends_with(&expected), "{told}");
+        }
     }
 
     #[test]
