@@ -30,6 +30,7 @@ mod linear;
 mod log_forward;
 mod logs;
 mod maps;
+mod observe;
 mod persist;
 mod process;
 mod properties;
@@ -56,6 +57,7 @@ mod tables;
 mod tcp;
 mod tcp_rules;
 mod timeouts;
+mod track;
 
 use haproxy_compat::harness::{Builder, Proxy};
 

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::check::agent;
+use crate::check::observe::OnError;
 
 /// Result of a check, numbered as in a server-state file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -302,6 +303,15 @@ impl Health {
             CheckResult::Conditional => self.health > 0 && self.improve(),
         };
         (self.effect(), moved || before != self.status)
+    }
+
+    /// Traffic showed enough errors: how near the failure that follows is to the end.
+    pub fn foresee(&mut self, how: OnError) {
+        match how {
+            OnError::SuddenDeath if self.health > self.rise => self.health = self.rise + 1,
+            OnError::MarkDown => self.health = self.rise,
+            _ => {}
+        }
     }
 
     fn worsen(&mut self) -> bool {

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::check::agent::{Said, Wish};
 use crate::check::dialogue::Dialogue;
 use crate::check::health::{CheckResult, Effect, Health, Verdict};
 use crate::check::scene::Scene;
 use crate::check::server::ServerCheck;
-use crate::control::process::console;
 use crate::flow::session::Session;
 use crate::flow::threads::{Thread, View};
 use crate::state::server_change::ServerChange;
@@ -140,7 +139,7 @@ async fn watch(thread: Rc<Thread>, (name, who): (Name, Who), first: Instant) {
     let mut spot = Spot::default();
     let mut next = first;
     loop {
-        sleep_until(next).await;
+        wait(&thread, &mut spot, &name, who, &mut next).await;
         let world = thread.world();
         let Some((proxy, server)) = spot.find(&world, &name) else { return };
         let Some(check) = who.check(server) else { return };
@@ -167,6 +166,22 @@ async fn watch(thread: Rc<Thread>, (name, who): (Name, Who), first: Instant) {
         }
         let Some(interval) = who.interval(server) else { return };
         next = Instant::now() + world.global.spec.spread.vary(interval, random());
+    }
+}
+
+/// Waits for the next check's time, which comes sooner when traffic shows errors.
+async fn wait(thread: &Rc<Thread>, spot: &mut Spot, name: &Name, who: Who, next: &mut Instant) {
+    let world = thread.world();
+    let server = spot.find(&world, name).map(|(_, server)| server);
+    let observed = server.filter(|s| who == Who::Server && s.observe.is_some());
+    let Some((server, check)) = observed.and_then(|s| Some((s, s.check.as_ref()?))) else {
+        drop(world);
+        return sleep_until(*next).await;
+    };
+    let (status, fastinter) = (server.status.clone(), check.fastinter);
+    drop(world);
+    while timeout_at(*next, status.check_soon.notified()).await.is_ok() {
+        *next = (*next).min(Instant::now() + fastinter);
     }
 }
 
@@ -248,7 +263,7 @@ fn conclude_agent(change: ServerChange<'_>, verdict: Verdict, duration: Duration
         let report = (logs && moved).then(|| health.report(status.weight() == 0));
         (effect, if logs { String::new() } else { health.reason() }, report)
     };
-    tell(change, "Agent", report);
+    change.tell("Agent", report);
     let well = {
         let health = status.health.lock();
         !health.enabled || health.health >= health.rise
@@ -258,16 +273,6 @@ fn conclude_agent(change: ServerChange<'_>, verdict: Verdict, duration: Duration
         Effect::Up if well => change.set_running(&reason),
         _ => false,
     };
-}
-
-/// Says what a check or an agent has found, where `option log-health-checks` wants to know it.
-fn tell(change: ServerChange<'_>, who: &str, report: Option<String>) {
-    let Some(report) = report else { return };
-    let ServerChange { proxy, server } = change;
-    let backup = if server.backup { "backup " } else { "" };
-    let text = format!("{who} check for {backup}server {}/{} {report}.", proxy.name, server.name);
-    console::warning(&text);
-    proxy.log.event(NOTICE, &text);
 }
 
 async fn ask(thread: &Rc<Thread>, world: &View, proxy: &Proxy, server: &Server) -> Verdict {
@@ -300,7 +305,7 @@ fn conclude(change: ServerChange<'_>, verdict: Verdict, duration: Duration) {
         let report = (logs && moved).then(|| health.report(status.weight() == 0));
         (effect, if logs { String::new() } else { health.reason() }, report)
     };
-    tell(change, "Health", report);
+    change.tell("Health", report);
     match effect {
         Effect::Down => change.set_stopped(&reason),
         // What the agent says must fit.
@@ -310,9 +315,6 @@ fn conclude(change: ServerChange<'_>, verdict: Verdict, duration: Duration) {
         Effect::None => false,
     };
 }
-
-/// The syslog level of a health check's line.
-const NOTICE: u8 = 5;
 
 /// An even number from 0 to 1.
 fn random() -> f64 {

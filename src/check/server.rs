@@ -7,9 +7,11 @@ use std::time::Duration;
 use crate::catalog::{Part, ServerOption, Status};
 use crate::check::agent::Agent;
 use crate::check::health::{DEFAULT_FALL, DEFAULT_RISE, Health};
+use crate::check::observe::{DEFAULT_LIMIT, Layer, Observe, OnError};
 use crate::config::address::{Accepts, AddressSpec, HostSpec};
 use crate::config::args::{NumberError, OptionLine, Parsed, TimeUnit, parse_lenient, parse_time};
 use crate::config::diagnostic::Diagnostic;
+use crate::config::proxy::Mode;
 use crate::config::spec::{ProxySpec, ServerSpec};
 use crate::flow::listener::proxy_protocol::SendSpec;
 use crate::flow::server::options::{argument, mistake, time};
@@ -35,6 +37,16 @@ pub struct ServerCheckSpec {
     pub addr: Option<SocketAddr>,
     /// `agent-check` and its kin.
     pub agent: AgentSpec,
+    /// `observe`
+    pub observe: Option<Layer>,
+    /// `error-limit`
+    pub error_limit: Option<u32>,
+    /// `on-error`
+    pub on_error: OnError,
+    /// `on-marked-down shutdown-sessions`
+    pub shuts_down: bool,
+    /// `on-marked-up shutdown-backup-sessions`
+    pub shuts_backups: bool,
     /// `slowstart`, in whole seconds.
     pub slowstart: Option<u64>,
     /// `track`: `server` or `proxy/server`.
@@ -88,6 +100,12 @@ impl ServerCheckSpec {
             port: self.port,
             send_proxy: server.send_proxy,
         })
+    }
+
+    /// How traffic is looked at, if it is.
+    pub fn observe(&self) -> Option<Observe> {
+        let limit = self.error_limit.unwrap_or(DEFAULT_LIMIT);
+        Some(Observe { layer: self.observe?, limit, on_error: self.on_error })
     }
 
     /// How the server's agent is asked, if it is.
@@ -193,27 +211,53 @@ fn slowstart(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     Ok(())
 }
 
-fn error_limit(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
+fn error_limit(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let Some(word) = line.word() else {
         return Err(line.bare("'error-limit' expects an integer argument."));
     };
     match parse_lenient(word.bytes()) {
-        1.. => Ok(()),
+        limit @ 1.. => {
+            server.check.error_limit = u32::try_from(limit).ok();
+            Ok(())
+        }
         _ => Err(line.bare("error-limit has to be > 0.")),
     }
 }
 
-fn observe(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    match &*argument(line, "<mode> as argument")? {
-        "none" | "layer4" | "layer7" => Ok(()),
+fn observe(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let word = argument(line, "<mode> as argument")?;
+    server.check.observe = match &*word {
+        "none" => None,
+        "layer4" => Some(Layer::Four),
+        "layer7" if line.mode == Mode::Http => Some(Layer::Seven),
+        "layer7" => {
+            let subject = &line.subject;
+            return Err(
+                line.alert(format!("'{subject}' : 'layer7' can only be used in http proxies.."))
+            );
+        }
         other => {
             let subject = &line.subject;
-            Err(line.alert(format!("'{subject}' : 'observe' expects one of 'none', 'layer4', 'layer7' but got '{other}'.")))
+            return Err(line.alert(format!("'{subject}' : 'observe' expects one of 'none', 'layer4', 'layer7' but got '{other}'.")));
         }
-    }
+    };
+    Ok(())
 }
 
-/// One of a few words; what it does is not built yet.
+fn on_error(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    const LIST: &str = "one of 'fastinter', 'fail-check', 'sudden-death' or 'mark-down'";
+    let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    server.check.on_error = match word.as_str() {
+        "fastinter" => OnError::FastInter,
+        "fail-check" => OnError::FailCheck,
+        "sudden-death" => OnError::SuddenDeath,
+        "mark-down" => OnError::MarkDown,
+        other => return Err(line.bare(format!("'on-error' expects {LIST} but got '{other}'"))),
+    };
+    Ok(())
+}
+
+/// One of a few words.
 fn one_of(line: &mut OptionLine<'_, '_>, words: &[&str], list: &str) -> Parsed {
     let given = line.word().map(|w| w.str()).unwrap_or_default();
     if words.contains(&&*given) {
@@ -369,7 +413,7 @@ pub const PART: Part = Part {
             doc: "How many errors in a row `observe` needs.",
             examples: &["error-limit 10"],
             parse: error_limit,
-            ..PLANNED
+            ..CHECK
         },
         ServerOption {
             name: "fall",
@@ -440,7 +484,7 @@ pub const PART: Part = Part {
             doc: "Learns the server's health from traffic too: its connections (`layer4`) or also its responses (`layer7`).",
             examples: &["observe layer7"],
             parse: observe,
-            ..PLANNED
+            ..CHECK
         },
         ServerOption {
             name: "on-error",
@@ -448,29 +492,30 @@ pub const PART: Part = Part {
             default: "fail-check",
             doc: "What happens when `observe` has seen enough errors: `fastinter` checks sooner, `fail-check` counts as a failed check, `sudden-death` as the last one, `mark-down` takes the server down.",
             examples: &["on-error mark-down"],
-            parse: |line, _| {
-                let list = "one of 'fastinter', 'fail-check', 'sudden-death' or 'mark-down'";
-                one_of(line, &["fastinter", "fail-check", "sudden-death", "mark-down"], list)
-            },
-            ..PLANNED
+            parse: on_error,
+            ..CHECK
         },
         ServerOption {
             name: "on-marked-down",
             args: "<action>",
             doc: "What happens to the sessions of a server that goes down: `shutdown-sessions` ends them.",
             examples: &["on-marked-down shutdown-sessions"],
-            parse: |line, _| one_of(line, &["shutdown-sessions"], "'shutdown-sessions'"),
-            ..PLANNED
+            parse: |line, server| {
+                server.check.shuts_down = true;
+                one_of(line, &["shutdown-sessions"], "'shutdown-sessions'")
+            },
+            ..CHECK
         },
         ServerOption {
             name: "on-marked-up",
             args: "<action>",
             doc: "What happens to the sessions of backup servers when this one comes up: `shutdown-backup-sessions` ends them.",
             examples: &["on-marked-up shutdown-backup-sessions"],
-            parse: |line, _| {
+            parse: |line, server| {
+                server.check.shuts_backups = true;
                 one_of(line, &["shutdown-backup-sessions"], "'shutdown-backup-sessions'")
             },
-            ..PLANNED
+            ..CHECK
         },
         ServerOption {
             name: "port",
@@ -515,7 +560,7 @@ pub const PART: Part = Part {
                 server.check.track = Some(argument(line, "[<proxy>/]<server> as argument")?);
                 Ok(())
             },
-            ..PLANNED
+            ..CHECK
         },
     ],
     ..Part::NONE

@@ -9,6 +9,7 @@ use crate::catalog::Keyword;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Level, Place};
 use crate::config::global::GlobalSpec;
 use crate::config::outside::Outside;
+use crate::config::proxy::Mode;
 use crate::config::section::Sections;
 use crate::config::spec::{NamedSection, ProxySpec, Spec};
 use crate::config::words::Word;
@@ -161,11 +162,13 @@ impl<'a> Line<'a> {
     /// What an option at this point of the line reads its arguments from; `subject` is how HAProxy
     /// names the line. The words it reads are given back by `line.words = option.words`.
     pub fn option(&mut self, name: &'static str, subject: String) -> OptionLine<'a, '_> {
+        let mode = self.proxy().basics.mode;
         OptionLine {
             words: self.words.clone(),
             name,
             subject,
             in_default: false,
+            mode,
             outside: &mut *self.outside,
             diagnostics: &mut *self.diagnostics,
         }
@@ -224,6 +227,8 @@ pub struct OptionLine<'a, 'b> {
     pub subject: String,
     /// Whether this is a `default-server` line.
     pub in_default: bool,
+    /// What the proxy speaks, as far as was read.
+    pub mode: Mode,
     /// The world outside.
     pub outside: &'b mut dyn Outside,
     /// Where warnings go.

@@ -138,6 +138,7 @@ pub fn compile(
     let cli = spec.global.cli.compile(&mut compiler);
     let maxconn = spec.global.compile(purpose.cpus, String::new()).maxconn;
     feed_backends(&mut proxies, maxconn);
+    track_servers(&mut proxies);
     let log = spec.global.log.compile(&mut compiler);
     let forwarders = Forwarder::compile_all(&mut compiler);
     let Compiler { tables, sinks, caches, hostname, resolvers, .. } = compiler;
@@ -535,6 +536,8 @@ impl Compiler<'_> {
             tuning: SocketTuning::of_server(proxy, spec, &self.spec.global.kernel_buffers),
             check: spec.check.compile(proxy, spec),
             agent: spec.check.compile_agent(),
+            tracked: None,
+            observe: spec.check.observe(),
             pool: same_address
                 .map_or_else(|| Arc::new(ServerPool::new(self.threads())), |o| o.pool.clone()),
             queue: old.map_or_else(Arc::default, |o| o.queue.clone()),
@@ -604,6 +607,31 @@ fn number(first: u32, given: &[Option<u32>]) -> Vec<u32> {
         next += 1;
     }
     list
+}
+
+/// Tells each server that tracks another one where that is (manual 5.2 "track").
+fn track_servers(proxies: &mut [Proxy]) {
+    let find = |own: usize, wanted: &str| {
+        let (proxy, server) = match wanted.rsplit_once('/') {
+            None => (proxies.get(own), wanted),
+            Some((name, server)) => {
+                (proxies.iter().find(|p| p.name == name && p.backend.is_some()), server)
+            }
+        };
+        let found = proxy?.servers().iter().find(|s| s.name == server)?;
+        Some((proxy?.index, found.index))
+    };
+    let mut tracked = Vec::new();
+    for proxy in proxies.iter() {
+        let each = proxy.servers().iter().filter_map(|s| Some((s, s.spec.check.track.as_ref()?)));
+        tracked.extend(each.map(|(s, wanted)| (proxy.index, s.index, find(proxy.index, wanted))));
+    }
+    for (proxy, server, found) in tracked {
+        let backend = proxies.get_mut(proxy).and_then(|p| p.backend.as_mut());
+        if let Some(server) = backend.and_then(|b| b.servers.get_mut(server)) {
+            server.tracked = found;
+        }
+    }
 }
 
 /// Tells each backend which frontends may send to it: their limits give its own (`fullconn`).

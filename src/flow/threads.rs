@@ -343,6 +343,7 @@ async fn run(index: usize, shared: Arc<Shared>, mut orders: mpsc::UnboundedRecei
     tokio::task::spawn_local(purge_pools(thread.clone()));
     if index == 0 {
         tokio::task::spawn_local(crate::check::run(thread.clone()));
+        tokio::task::spawn_local(crate::check::follow::run(thread.clone()));
         tokio::task::spawn_local(crate::state::resolver::run::run(thread.clone()));
         tokio::task::spawn_local(crate::control::cli::run(thread.clone()));
         tokio::task::spawn_local(crate::flow::log::ring_server::run(thread.clone()));

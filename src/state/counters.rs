@@ -248,6 +248,8 @@ pub struct Counters {
     pub redispatches: Counter,
     /// Times chosen by the balance algorithm.
     pub balanced: Counter,
+    /// Times that traffic showed enough errors (`observe`).
+    pub failed_analyses: Counter,
     /// Transfers aborted by the client.
     pub client_aborts: Counter,
     /// Transfers aborted by the server.
@@ -355,6 +357,7 @@ impl Counters {
             &self.retries,
             &self.redispatches,
             &self.balanced,
+            &self.failed_analyses,
             &self.client_aborts,
             &self.server_aborts,
             &self.intercepted,

@@ -4,6 +4,9 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::check::CheckStatus;
+use crate::check::health::{Effect, Verdict};
+use crate::check::observe::{Event, OnError};
 use crate::control::process::console;
 use crate::flow::server::assign::fill;
 use crate::state::server_status::{Operational, admin};
@@ -54,6 +57,7 @@ impl<'a> ServerChange<'a> {
         }
         self.change(|| {
             status.set_operational(Operational::Running);
+            status.errors.forget();
             let line = self.line(&format!("is UP{reason}"), true);
             (Urgency::Notice, line)
         });
@@ -128,6 +132,29 @@ impl<'a> ServerChange<'a> {
         true
     }
 
+    /// Adds an inherited administrative bit; `via` tells from whom. Says whether it was new.
+    pub fn inherit(&self, bit: u8, via: &str) -> bool {
+        let status = &self.server.status;
+        if status.admin() & bit != 0 {
+            return false;
+        }
+        if bit & admin::MAINT != 0 && !status.in_maintenance() {
+            self.enter_maintenance(bit, via);
+        } else if bit & admin::DRAIN != 0 && !status.in_maintenance() && !status.is_drained() {
+            self.change(|| {
+                status.set_admin(bit, 0);
+                (Urgency::Notice, self.line(&format!("enters drain state{via}"), true))
+            });
+        } else {
+            let drained = bit & admin::DRAIN != 0 && !status.in_maintenance();
+            status.set_admin(bit, 0);
+            if drained {
+                self.say(Urgency::Notice, &self.line("remains in forced drain mode", false));
+            }
+        }
+        true
+    }
+
     /// Takes one administrative bit away; says whether it was there.
     pub fn clear_admin(&self, bit: u8) -> bool {
         let status = &self.server.status;
@@ -143,9 +170,8 @@ impl<'a> ServerChange<'a> {
         } else if left & admin::DRAIN == 0 && left & admin::MAINT == 0 {
             self.change(|| {
                 status.set_admin(0, bit);
-                let forced = if bit == admin::FORCED_DRAIN { "forced " } else { "" };
                 let up = self.up_word();
-                (Urgency::Notice, self.line(&format!("is {up} (leaving {forced}drain)"), false))
+                (Urgency::Notice, self.line(&format!("is {up} (leaving forced drain)"), false))
             });
         } else {
             status.set_admin(0, bit);
@@ -202,6 +228,54 @@ impl<'a> ServerChange<'a> {
             fill(backend, self.server);
         }
         Ok(())
+    }
+
+    /// Counts what traffic shows of the server (`observe`); enough errors in a row count as a failed check,
+    /// or as more.
+    pub fn observe(&self, event: Event) {
+        let Some(observe) = &self.server.observe else { return };
+        let status = &self.server.status;
+        if !status.health.lock().enabled {
+            return;
+        }
+        let Some(errors) = status.errors.count(observe, event) else { return };
+        status.counters.failed_analyses.inc();
+        if observe.on_error != OnError::FastInter {
+            let last = event.description();
+            let text = format!("Detected {errors} consecutive errors, last one was: {last}");
+            self.fail_check(observe.on_error, text);
+        }
+        status.check_soon.notify_one();
+    }
+
+    /// Pretends that a check has failed.
+    fn fail_check(&self, how: OnError, text: String) {
+        let logs = self.proxy.options.log_health_checks;
+        let (down, reason, report) = {
+            let mut health = self.server.status.health.lock();
+            health.foresee(how);
+            let (running, duration) = (health.in_progress, health.duration);
+            let verdict = Verdict::new(CheckStatus::HealthAnalyze, text);
+            let (effect, moved) = health.end(verdict, duration);
+            health.in_progress = running;
+            let drained = self.server.status.weight() == 0;
+            let report = (logs && moved).then(|| health.report(drained));
+            let reason = if logs { String::new() } else { health.reason() };
+            (effect == Effect::Down, reason, report)
+        };
+        self.tell("Health", report);
+        if down {
+            self.set_stopped(&reason);
+        }
+    }
+
+    /// Says what a check or an agent has found, where `option log-health-checks` wants to know it.
+    pub fn tell(&self, who: &str, report: Option<String>) {
+        let Some(report) = report else { return };
+        let backup = if self.server.backup { "backup " } else { "" };
+        let (proxy, server) = (&self.proxy.name, &self.server.name);
+        let text = format!("{who} check for {backup}server {proxy}/{server} {report}.");
+        self.say(Urgency::Notice, &text);
     }
 
     /// `set server … agent up` or `down`; `reason` as for `set_running`.

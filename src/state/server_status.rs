@@ -9,7 +9,9 @@ use std::sync::atomic::{
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
+use crate::check::observe::Errors;
 use crate::state::clock;
 use crate::state::counters::Counters;
 
@@ -104,6 +106,12 @@ pub struct ServerStatus {
     change: Mutex<Change>,
     /// What health checks found.
     pub health: Mutex<crate::check::Health>,
+    /// Told of every change of its state.
+    pub changed: Notify,
+    /// Errors in a row that traffic showed.
+    pub errors: Errors,
+    /// Wakes who checks it, before its time.
+    pub check_soon: Notify,
     /// What its agent has said.
     pub agent: Mutex<crate::check::agent::Agent>,
     /// Changes with everything a balance algorithm depends on.
@@ -147,6 +155,9 @@ impl ServerStatus {
             maxconn: AtomicU32::new(0),
             change: Mutex::new(Change { at_ms: now(), ..Change::default() }),
             health: Mutex::new(crate::check::Health::default()),
+            changed: Notify::new(),
+            errors: Errors::default(),
+            check_soon: Notify::new(),
             agent: Mutex::default(),
             generation: AtomicU32::new(0),
         }
@@ -249,6 +260,7 @@ impl ServerStatus {
         self.usable.store(running && !self.is_drained() && !stopping && weight > 0, Relaxed);
         self.generation.fetch_add(1, Relaxed);
         CHANGES.fetch_add(1, Release);
+        self.changed.notify_waiters();
         if running == was_running {
             return;
         }

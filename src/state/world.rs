@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use crate::check::Check;
+use crate::check::observe::Observe;
 use crate::config::environment::Environment;
 use crate::config::global::Global;
 use crate::config::outside::Bound;
@@ -279,6 +280,10 @@ pub struct Server {
     pub tuning: Option<Box<SocketTuning>>,
     /// Checks of this server, `None` without `check`.
     pub check: Option<crate::check::ServerCheck>,
+    /// `track`: the server whose state it takes over, as the indices of its proxy and its own.
+    pub tracked: Option<(usize, usize)>,
+    /// How traffic tells its health, `None` without `observe`.
+    pub observe: Option<Observe>,
     /// How its agent is asked, `None` without `agent-check`.
     pub agent: Option<Box<crate::check::ServerCheck>>,
     /// State that outlives a reload.

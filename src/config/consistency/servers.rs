@@ -91,11 +91,17 @@ impl<'a> Judge<'a> {
         let Some(server) = found else {
             return Err(format!("unable to find required server '{name}' for tracking."));
         };
-        let owner = &owner.name;
+        let (owner_spec, owner) = (owner, &owner.name);
         if !watched(server) && server.check.track.is_none() {
             return Err(format!(
                 "unable to use {owner}/{} for tracking as it does not have any check nor agent enabled.",
                 server.name
+            ));
+        }
+        if proxy.check.disable_on_404 != owner_spec.check.disable_on_404 {
+            let server = &server.name;
+            return Err(format!(
+                "unable to use {owner}/{server} fortracking: disable-on-404 option inconsistency."
             ));
         }
         // Only what was judged before is known to track something, so that each loop is told once.

@@ -79,6 +79,9 @@ fn set_state(word: &str, change: ServerChange<'_>) -> Answer {
 }
 
 fn set_health(word: &str, change: ServerChange<'_>) -> Answer {
+    if change.server.tracked.is_some() {
+        return Answer::error("cannot change health on a tracking server.\n");
+    }
     let state = match word {
         "up" => Operational::Running,
         "stopping" => Operational::Stopping,

@@ -7,6 +7,7 @@ use super::{Answer, Command, CommandContext, Level};
 use crate::catalog::{Part, Status};
 use crate::flow::log::date;
 use crate::flow::session::Address;
+use crate::flow::session::outcome::Who;
 use crate::flow::session::registry::Entry;
 
 /// How much is told of each stream.
@@ -133,7 +134,7 @@ fn shut_down(context: &mut CommandContext<'_>) -> Answer {
     Answer::Later(Box::pin(async move {
         let killed = ask_threads(thread.shared.clone(), move |thread| {
             let found = thread.registry.all().into_iter().find(|entry| entry.id() == wanted);
-            found.map(|entry| entry.kill()).is_some()
+            found.map(|entry| entry.kill(Who::Killed)).is_some()
         });
         match killed.await.iter().any(|(_, killed)| *killed) {
             true => Answer::Done,
@@ -150,7 +151,7 @@ fn shut_down_of_server(context: &mut CommandContext<'_>) -> Answer {
     let thread = context.thread.clone();
     Answer::Later(Box::pin(async move {
         let killed = ask_threads(thread.shared.clone(), move |thread| {
-            thread.registry.kill_on_server(&proxy, &server_name);
+            thread.registry.kill_on_server(&proxy, &server_name, Who::Killed);
         });
         killed.await;
         Answer::Done

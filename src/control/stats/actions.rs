@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::query::Outcome;
+use crate::flow::session::outcome::Who;
 use crate::flow::threads::Shared;
 use crate::state::server_change::ServerChange;
 use crate::state::server_status::{Operational, admin};
@@ -77,7 +78,7 @@ impl Action {
             Action::Shutdown => {
                 let (proxy, server) = (proxy.name.clone(), server.name.clone());
                 shared.on_threads(Arc::new(move |thread| {
-                    thread.registry.kill_on_server(&proxy, &server);
+                    thread.registry.kill_on_server(&proxy, &server, Who::Killed);
                 }));
             }
             Action::Disable => {

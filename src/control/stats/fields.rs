@@ -230,7 +230,8 @@ pub const COLUMNS: &[Column] = &[
     col("lbtot", "Times the balance algorithm chose it.")
         .sv(|r| count(&r.counters.balanced))
         .be(|r| count(&r.counters.balanced)),
-    col("tracked", "The server whose state this one takes over (track)."),
+    col("tracked", "The server whose state this one takes over (track).")
+        .sv(|r| text("CNS", r.tracked()?)),
     col("type", "0 frontend, 1 backend, 2 server, 3 listener.").all(|r| n32("CGS", r.kind())),
     col("rate", "New sessions in the last second.")
         .fe(|r| n32("MRP", r.counters.session_rate.get(r.now_ms)))
@@ -274,7 +275,10 @@ pub const COLUMNS: &[Column] = &[
         .fe(|r| responses(r, 0))
         .sv(|r| responses(r, 0))
         .be(|r| responses(r, 0)),
-    col("hanafail", "Failures that traffic showed (observe)."),
+    col("hanafail", "Failures that traffic showed (observe).").sv(|r| {
+        r.server()?.observe?;
+        n64("MCP", r.counters.failed_analyses.get())
+    }),
     col("req_rate", "HTTP requests in the last second.")
         .fe(|r| n32("MRP", r.counters.request_rate.get(r.now_ms))),
     col("req_rate_max", "The most HTTP requests in a second.")

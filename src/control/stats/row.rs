@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::check::{CheckStatus, Health};
+use crate::check::{CheckStatus, Health, follow};
 use crate::config::outside::ListenAddress;
 use crate::config::proxy::Mode;
 use crate::flow::listener::bind::Listener;
@@ -39,8 +39,10 @@ pub struct Row<'a> {
     pub counters: &'a Counters,
     /// What checks of the server have found; the default for everything else.
     pub health: Health,
-    /// What its agent has said.
+    /// What its agent has said; of a server that tracks another one, that one's.
     pub agent: Health,
+    /// The same of checks.
+    pub judged: Health,
     /// Milliseconds on the process's clock.
     pub now_ms: u64,
     /// Whether addresses, cookies and algorithms are shown.
@@ -139,7 +141,7 @@ impl<'a> Selection<'a> {
         }
         let Object::Server(server) = row.object else { return true };
         let status = &server.status;
-        let (check, agent) = (&row.health, &row.agent);
+        let (check, agent) = (&row.judged, &row.agent);
         let watched = check.enabled || agent.enabled;
         let down = !status.is_up()
             && (!watched
@@ -148,6 +150,14 @@ impl<'a> Selection<'a> {
         let maintained = status.in_maintenance();
         !(self.hide_down && (maintained || down)) && !(self.hide_maintenance && maintained)
     }
+}
+
+/// The server at the end of a chain of servers that track each other.
+fn end_of_track<'w>(world: &'w World, mut server: &'w Server) -> &'w Server {
+    while let Some((_, next)) = server.tracked.and_then(|place| follow::server_at(world, place)) {
+        server = next;
+    }
+    server
 }
 
 impl<'a> Row<'a> {
@@ -168,13 +178,17 @@ impl<'a> Row<'a> {
             Object::Server(server) => server.status.health.lock().clone(),
             _ => Health::default(),
         };
-        let agent = match object {
-            Object::Server(server) => server.status.agent.lock().health.clone(),
-            _ => Health::default(),
+        let (judged, agent) = match object {
+            Object::Server(server) => {
+                let source = end_of_track(world, server);
+                let judged = source.status.health.lock().clone();
+                (judged, source.status.agent.lock().health.clone())
+            }
+            _ => Default::default(),
         };
         let hides = selection.hide_down || selection.hide_maintenance;
         let legends = selection.legends;
-        Row { world, proxy, object, counters, health, agent, now_ms, legends, hides }
+        Row { world, proxy, object, counters, health, agent, judged, now_ms, legends, hides }
     }
 
     /// As in the column `svname`.
@@ -219,6 +233,12 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// The server that this one tracks: `backend/server`.
+    pub fn tracked(&self) -> Option<String> {
+        let (proxy, server) = follow::server_at(self.world, self.server()?.tracked?)?;
+        Some(format!("{}/{}", proxy.name, server.name))
+    }
+
     /// The state of the server or backend.
     pub fn server_status(&self) -> Option<&'a ServerStatus> {
         match self.object {
@@ -240,7 +260,8 @@ impl<'a> Row<'a> {
 
     /// What its agent has said, if it is listened to.
     pub fn asked(&self) -> Option<&Health> {
-        Some(&self.agent).filter(|h| h.enabled && !h.paused)
+        let tracks = self.server().is_some_and(|s| s.tracked.is_some());
+        Some(&self.agent).filter(|h| h.enabled && !h.paused && !tracks)
     }
 
     /// `L7OK`, or `* L7OK` while a check runs.
@@ -323,9 +344,13 @@ impl<'a> Row<'a> {
             return "MAINT (resolution)".into();
         }
         if status.in_maintenance() {
-            return "MAINT".into();
+            let inherits = status.admin() & admin::INHERITED_MAINT != 0;
+            return match self.tracked().filter(|_| inherits) {
+                Some(tracked) => format!("MAINT (via {tracked})").into(),
+                None => "MAINT".into(),
+            };
         }
-        let health = &self.health;
+        let health = &self.judged;
         let full = !health.enabled || health.health == health.full();
         let towards_down = || {
             let left = (health.health + 1).saturating_sub(health.rise);

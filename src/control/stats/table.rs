@@ -428,7 +428,7 @@ impl Line<'_, '_> {
     /// The class that colours a server's row.
     fn server_class(&self) -> String {
         let status = self.row.status();
-        let health = &self.row.health;
+        let health = &self.row.judged;
         let state = match &*status {
             s if s.starts_with("MAINT") => return "maint".to_owned(),
             "DOWN" | "DOWN (agent)" => "down",
@@ -448,7 +448,7 @@ impl Line<'_, '_> {
     fn server_state(&self) -> String {
         let status = self.row.status();
         let since = self.cells.time("lastchg");
-        let health = &self.row.health;
+        let health = &self.row.judged;
         if status.starts_with("MAINT") {
             return format!("{since} MAINT");
         }

@@ -78,6 +78,7 @@ fn check_option(
         name: row.name,
         subject: line.subject.clone(),
         in_default: false,
+        mode: line.mode,
         outside: &mut *line.outside,
         diagnostics: &mut *line.diagnostics,
     };

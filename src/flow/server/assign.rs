@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::check::observe::Event;
 use crate::config::compile::ELSEWHERE;
 use crate::flow::http::message::Version;
 use crate::flow::http::options::Reuse;
@@ -14,6 +15,7 @@ use crate::flow::session::outcome::{When, Who};
 use crate::flow::threads::View;
 use crate::flow::transport::socket::Socket;
 use crate::flow::transport::timer::Timer;
+use crate::state::server_change::ServerChange;
 use crate::state::world::{Backend, Proxy, Server};
 
 /// A connection to a server, with the session slot it occupies there.
@@ -173,6 +175,7 @@ async fn connect_from(
         let attempt = timer.within(proxy.timeouts.connect, connect::connect(server, stream)).await;
         let (who, pause) = match attempt {
             Ok(Ok(socket)) => {
+                observe(proxy, server, Event::Connected);
                 stream.times.connected = Some(stream.times.elapsed());
                 stream.server_connected(socket.fd());
                 return Ok(Link { socket, slot, reused: false });
@@ -183,6 +186,9 @@ async fn connect_from(
             }
             Err(_) => (Who::ServerTimeout, Duration::ZERO),
         };
+        if let Some(server) = slot.server() {
+            observe(proxy, server, Event::NotConnected);
+        }
         if stream.retries >= proxy.retries || !proxy.options.retry_on.has(RetryOn::CONNECTION) {
             server.status.counters.failed_connections.inc();
             backend.state.counters.failed_connections.inc();
@@ -211,6 +217,13 @@ async fn connect_from(
             drop(slot);
             slot = assign(stream, timer, backend, failed).await?;
         }
+    }
+}
+
+/// Tells whoever observes the server.
+fn observe(proxy: &Proxy, server: &Server, event: Event) {
+    if server.observe.is_some() {
+        ServerChange::new(proxy, server).observe(event);
     }
 }
 

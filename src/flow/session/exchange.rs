@@ -94,7 +94,7 @@ pub async fn run(session: &Session, client: &mut Client, start: Moment, awake: A
         None => match killed(&stream) {
             Some(ending) => conclude(&mut stream, client, ending).await,
             None => {
-                stream.outcome = Outcome::new(Who::Killed, When::Data);
+                stream.outcome = Outcome::new(stream.registered.killed_by(), When::Data);
                 After::Close
             }
         },
@@ -110,7 +110,7 @@ fn killed(stream: &Stream<'_>) -> Option<Ending> {
         (0, Some(_), None) => (503, When::Connect),
         _ => return None,
     };
-    Some(Ending::page(code, Who::Killed, when).keeping())
+    Some(Ending::page(code, stream.registered.killed_by(), when).keeping())
 }
 
 /// The phases of a request, in their order.

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Poll, Waker};
 
 use crate::flow::session::Address;
+use crate::flow::session::outcome::Who;
 use crate::state::clock::Moment;
 use crate::state::world::{Proxy, Server, World};
 
@@ -39,7 +40,8 @@ pub struct Entry {
     target: Cell<(Option<usize>, Option<usize>)>,
     /// When it began.
     pub began: Moment,
-    killed: Cell<bool>,
+    /// Who has ended it.
+    killed: Cell<Option<Who>>,
     waker: RefCell<Option<Waker>>,
 }
 
@@ -62,11 +64,11 @@ impl Registry {
     }
 
     /// Ends the streams that a server serves (management.txt 9.3, "shutdown sessions server").
-    pub fn kill_on_server(&self, backend: &str, server: &str) {
+    pub fn kill_on_server(&self, backend: &str, server: &str, who: Who) {
         for entry in self.all() {
             let names = entry.backend().zip(entry.server());
             if names.is_some_and(|(p, s)| p.name == backend && s.name == server) {
-                entry.kill();
+                entry.kill(who);
             }
         }
     }
@@ -91,7 +93,7 @@ impl Entry {
             frontend,
             target: Cell::default(),
             began,
-            killed: Cell::new(false),
+            killed: Cell::new(None),
             waker: RefCell::new(None),
         }
     }
@@ -121,9 +123,14 @@ impl Entry {
         std::ptr::from_ref(self).addr()
     }
 
+    /// Who has ended it from outside.
+    pub fn killed_by(&self) -> Who {
+        self.killed.get().unwrap_or(Who::Killed)
+    }
+
     /// Ends the stream.
-    pub fn kill(&self) {
-        self.killed.set(true);
+    pub fn kill(&self, who: Who) {
+        self.killed.set(Some(who));
         if let Some(waker) = self.waker.borrow_mut().take() {
             waker.wake();
         }
@@ -133,7 +140,7 @@ impl Entry {
     /// function that took the future would keep it twice.
     pub async fn unless_killed<T>(&self, mut work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
         poll_fn(|cx| {
-            if self.killed.get() {
+            if self.killed.get().is_some() {
                 return Poll::Ready(None);
             }
             let mut waker = self.waker.borrow_mut();

@@ -34,7 +34,7 @@ pub async fn run(session: &Session, client: &mut Client) {
                 forward::close(client, true).await;
             }
         }
-        None => stream.outcome = Outcome::new(Who::Killed, When::Data),
+        None => stream.outcome = Outcome::new(stream.registered.killed_by(), When::Data),
     }
     stream.server_disconnected();
     finish(&mut stream);

@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 
+use crate::check::observe::Event;
 use crate::control::process::console;
 use crate::flow::http::h1::body::{self, Decoder};
 use crate::flow::http::h1::framing::{self, Body, Framing};
@@ -28,6 +29,7 @@ use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Follows, Reader, Writer};
 use crate::flow::transport::timer::Timer;
 use crate::state::counters::{Counter, Counters};
+use crate::state::server_change::ServerChange;
 use crate::state::world::Proxy;
 use crate::sys;
 
@@ -381,18 +383,21 @@ fn check_partial(
 /// The response cannot be parsed.
 fn bad_response(stream: &mut Stream<'_>) -> Ending {
     count_failed_response(stream);
+    observe(stream, Event::InvalidHead);
     Ending::page(502, Who::Proxy, When::Headers).keeping()
 }
 
 /// The server closed without a response.
 fn no_response(stream: &mut Stream<'_>) -> Ending {
     count_failed_response(stream);
+    observe(stream, Event::Closed);
     Ending::page(502, Who::Server, When::Headers).keeping()
 }
 
 /// The server took too long.
 fn late_response(stream: &mut Stream<'_>) -> Ending {
     count_failed_response(stream);
+    observe(stream, Event::Timeout);
     Ending::page(504, Who::ServerTimeout, When::Headers).keeping()
 }
 
@@ -440,6 +445,16 @@ fn count_response(stream: &Stream<'_>) {
     if let Some(server) = stream.server() {
         server.status.counters.response(stream.status);
         server.status.counters.requests_total.inc();
+        observe(stream, Event::of_status(stream.status));
+    }
+}
+
+/// Tells whoever observes the server.
+fn observe(stream: &Stream<'_>, event: Event) {
+    if let Some((proxy, server)) = stream.backend().zip(stream.server())
+        && server.observe.is_some()
+    {
+        ServerChange::new(proxy, server).observe(event);
     }
 }
 
