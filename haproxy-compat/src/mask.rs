@@ -22,6 +22,8 @@ const PATTERNS: &[(&str, &str)] = &[
     (r"(^|>)[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} ", "${1}DATE "),
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+([+-][0-9:]{5}|Z)", "DATE"),
     (r"haproxy\[[0-9]+\]", "haproxy[PID]"),
+    // 2.3.0 to 2.3.2 alone send the host's name unasked.
+    (r"DATE [^ ]+ haproxy\[PID\]", "DATE haproxy[PID]"),
     (r" haproxy [0-9]+ - ", " haproxy PID - "),
     // A message of the start.
     (r"\] [0-9]{3}/[0-9]{6} \([0-9]+\) :", "] DATE (PID) :"),
