@@ -274,6 +274,18 @@ fn what_name_servers_answer_is_counted() -> Result<()> {
     let all = proxy.cli("show resolvers")?;
     assert_eq!(all.matches("Resolvers section ").count(), 2);
     assert_eq!(all.matches(" nameserver ").count(), 3);
+    let table = proxy.cli("show stat domain dns")?;
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(
+        lines.first(),
+        Some(
+            &"# id,send_error,valid,update,cname,cname_error,any_err,nx,timeout,refused,other,invalid,too_big,truncated,outdated,"
+        )
+    );
+    assert!(
+        lines[1].starts_with("ns1,0,") && lines[3] == "last,0,0,0,0,0,0,0,0,0,0,0,0,0,0,",
+        "{table}"
+    );
     assert_eq!(proxy.cli("show resolvers nosuch")?, "Can't find that resolvers section\n\n");
     Ok(())
 }
@@ -295,7 +307,7 @@ fn a_server_gets_another_name() -> Result<()> {
     let (proxy, place) = start(
         "a.test A 127.0.0.2\nb.test A 127.0.0.1",
         "backend be\n server s1 a.test:{port} resolvers dns resolve-prefer ipv4 init-addr none\n\
-         server s2 127.0.0.1:80\n",
+         server s2 127.0.0.1:80 backup\n",
     )?;
     wait_for_state(&proxy, "s1", 4, "127.0.0.2")?;
     let rename =

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use super::{Answer, Command, CommandContext};
 use crate::catalog::{Part, Status};
 use crate::state::resolver::Resolvers;
-use crate::state::resolver::section::Nameserver;
+use crate::state::resolver::section::NameserverCounters;
+use crate::state::world::World;
 
 fn show_resolvers(context: &mut CommandContext<'_>) -> Answer {
     let (sections, wanted) = (&context.world.resolvers, context.arg(0));
@@ -26,7 +27,7 @@ fn show_section(section: &Resolvers, out: &mut String) {
     let _ = writeln!(out, "Resolvers section {}", section.spec.name);
     for nameserver in &section.nameservers {
         let _ = writeln!(out, " nameserver {}:", nameserver.name);
-        for (name, value) in counters(nameserver) {
+        for (name, value) in counters(&nameserver.counters) {
             let _ = writeln!(out, "  {:<12} {value}", format!("{name}:"));
         }
     }
@@ -34,8 +35,7 @@ fn show_section(section: &Resolvers, out: &mut String) {
 }
 
 /// The counters in their order; two of them HAProxy 2.3 never counts.
-fn counters(nameserver: &Nameserver) -> [(&'static str, u64); 15] {
-    let c = &nameserver.counters;
+fn counters(c: &NameserverCounters) -> [(&'static str, u64); 15] {
     [
         ("sent", c.sent.get()),
         ("snd_error", c.snd_error.get()),
@@ -53,6 +53,32 @@ fn counters(nameserver: &Nameserver) -> [(&'static str, u64); 15] {
         ("truncated", c.truncated.get()),
         ("outdated", c.outdated.get()),
     ]
+}
+
+/// `show stat domain dns`: a line for each name server; how often it was asked is not in it.
+pub fn table(world: &World) -> String {
+    let nameservers = || world.resolvers.iter().flat_map(|section| &section.nameservers);
+    let nothing = NameserverCounters::default();
+    let mut text = String::from("# id,");
+    counters(&nothing).iter().skip(1).for_each(|(name, _)| {
+        text.push_str(column(name));
+        text.push(',');
+    });
+    text.push('\n');
+    for nameserver in nameservers() {
+        text.push_str(&format!("{},", nameserver.name));
+        counters(&nameserver.counters)
+            .iter()
+            .skip(1)
+            .for_each(|(_, n)| text.push_str(&format!("{n},")));
+        text.push('\n');
+    }
+    text
+}
+
+/// The name of a counter as a column.
+fn column(name: &str) -> &str {
+    if name == "snd_error" { "send_error" } else { name }
 }
 
 /// The rows of this family.

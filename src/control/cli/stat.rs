@@ -1,11 +1,15 @@
 //! `show stat`, `show schema json` (management.txt 9.3): the statistics, as text.
 
-use super::{Answer, Command, CommandContext};
+use super::{Answer, Command, CommandContext, resolvers};
 use crate::catalog::{Part, Status};
 use crate::control::stats::{self, Bound, Format, Selection};
 
 fn show(context: &mut CommandContext<'_>) -> Answer {
     let args: &[String] = match context.args.as_slice() {
+        // Only as a table.
+        [domain, name] if domain == "domain" && name == "dns" => {
+            return Answer::text(resolvers::table(&context.world));
+        }
         [domain, name, ..] if domain == "domain" && name != "proxy" => return Answer::Done,
         [domain, _, rest @ ..] if domain == "domain" => rest,
         args => args,
