@@ -340,6 +340,7 @@ pub static PARTS: &[&Part] = &[
     &crate::flow::session::filter::PART,
     &crate::flow::session::timeouts::PART,
     &crate::flow::transport::tuning::PART,
+    &crate::flow::http::case::PART,
     &crate::flow::http::options::PART,
     &crate::flow::http::unique_id::PART,
     &crate::flow::rules::condition::PART,

@@ -25,6 +25,7 @@ mod endings;
 mod error_pages;
 mod hostile;
 mod http1;
+mod http_options;
 mod limits;
 mod linear;
 mod log_forward;

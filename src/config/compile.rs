@@ -26,6 +26,7 @@ use crate::flow::server::pool::ServerPool;
 use crate::flow::server::resolution::Beginning;
 use crate::flow::server::stick;
 use crate::flow::session::request_body;
+use crate::flow::session::timeouts::Timeouts;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::sample::fetch::body;
 use crate::state::bad_message::LastBad;
@@ -232,10 +233,13 @@ impl Compiler<'_> {
             grace: spec.pace.grace,
             // A frontend alone connects to nothing, which its log lines show.
             retries: if spec.kind.has_backend() { spec.basics.retries.unwrap_or(3) } else { 0 },
-            timeouts: spec.timeouts.compile(),
+            timeouts: Timeouts {
+                independent: spec.options.is_on("independent-streams"),
+                ..spec.timeouts.compile()
+            },
             options: HttpOptions {
                 buffer_request: request_body::is_awaited(spec),
-                ..HttpOptions::compile(&spec.options, &spec.http)
+                ..HttpOptions::compile(&spec.options, &spec.http, &self.spec.global.case_adjust)
             },
             unique_id: spec.unique_id.compile(spec, self),
             monitor: spec.monitor.compile(spec, &rules.acls, self),
@@ -576,10 +580,11 @@ pub const ELSEWHERE: usize = usize::MAX;
 
 /// `dispatch` or `transparent` as a server; `balance` overrules them.
 fn elsewhere(spec: &ProxySpec) -> Option<ServerSpec> {
-    if !spec.balance.words.is_empty() {
+    let by_target = spec.options.is_on("http_proxy");
+    if !spec.balance.words.is_empty() && !by_target {
         return None;
     }
-    let transparent = spec.options.is_on("transparent");
+    let transparent = by_target || spec.options.is_on("transparent");
     let own = AddressSpec::Inet {
         host: HostSpec::Literal(Ipv4Addr::UNSPECIFIED.into()),
         ports: PortsSpec::None,

@@ -9,6 +9,7 @@ use crate::config::process::ProcessSpec;
 use crate::config::section::Sections;
 use crate::control::cli::spec::CliSpec;
 use crate::flow::cpu_map::CpuMapSpec;
+use crate::flow::http::case::CaseAdjust;
 use crate::flow::listener::rate::RatesSpec;
 use crate::flow::log::GlobalLogSpec;
 use crate::flow::response::compression::CompressionLimits;
@@ -77,6 +78,10 @@ pub struct GlobalSpec {
     pub compression: CompressionLimits,
     /// `maxconnrate`, `maxsessrate`
     pub rates: RatesSpec,
+    /// `h1-case-adjust`, `h1-case-adjust-file`
+    pub case_adjust: CaseAdjust,
+    /// `tune.idle-pool.shared off`
+    pub separate_pools: bool,
 }
 
 /// `global` of a running process.

@@ -21,18 +21,21 @@ pub const PART: Part = Part {
             name: "option abortonclose",
             doc: "Drops queued requests whose client has closed.",
             examples: &["option abortonclose"],
+            status: Status::Works,
             ..BACK
         },
         Keyword {
             name: "option accept-invalid-http-request",
             doc: "Lets requests pass that break HTTP's rules.",
             examples: &["option accept-invalid-http-request"],
+            status: Status::Works,
             ..FRONT
         },
         Keyword {
             name: "option accept-invalid-http-response",
             doc: "Lets responses pass that break HTTP's rules.",
             examples: &["option accept-invalid-http-response"],
+            status: Status::Works,
             ..BACK
         },
         Keyword {
@@ -59,12 +62,14 @@ pub const PART: Part = Part {
             name: "option h1-case-adjust-bogus-client",
             doc: "Writes header names to clients as h1-case-adjust says.",
             examples: &["option h1-case-adjust-bogus-client"],
+            status: Status::Works,
             ..FRONT
         },
         Keyword {
             name: "option h1-case-adjust-bogus-server",
             doc: "Writes header names to servers as h1-case-adjust says.",
             examples: &["option h1-case-adjust-bogus-server"],
+            status: Status::Works,
             ..BACK
         },
         Keyword {
@@ -109,12 +114,14 @@ pub const PART: Part = Part {
             name: "option http_proxy",
             doc: "Connects to the address in the request's target.",
             examples: &["option http_proxy"],
+            status: Status::Works,
             ..BOTH
         },
         Keyword {
             name: "option independent-streams",
             doc: "Data in one direction does not renew the other direction's timeout.",
             examples: &["option independent-streams"],
+            status: Status::Works,
             ..BOTH
         },
         Keyword {

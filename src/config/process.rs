@@ -47,20 +47,6 @@ fn lua_path(line: &mut Line<'_>) -> Parsed {
     }
 }
 
-fn case_adjust(line: &mut Line<'_>) -> Parsed {
-    let (Some(from), Some(to)) = (line.word(), line.word()) else {
-        return Err(refuse(line, "expects <from> and <to> as argument."));
-    };
-    if from.bytes().eq_ignore_ascii_case(to.bytes()) {
-        return Ok(());
-    }
-    Err(line.alert("<from> and <to> must not differ execpt the case"))
-}
-
-fn case_file(line: &mut Line<'_>) -> Parsed {
-    line.word().map(drop).ok_or_else(|| refuse(line, "expects <file> as argument."))
-}
-
 fn localpeer(line: &mut Line<'_>) -> Parsed {
     if line.word().is_none() {
         return Err(refuse(line, "expects a name as an argument."));
@@ -121,24 +107,6 @@ const GLOBAL: Keyword = Keyword { sections: Sections::GLOBAL, ..Keyword::NEW };
 /// The rows of this family.
 pub const PART: Part = Part {
     keywords: &[
-        Keyword {
-            name: "h1-case-adjust",
-            args: "<from> <to>",
-            doc: "How a header name is written towards peers that need upper case.",
-            examples: &["h1-case-adjust content-length Content-Length"],
-            status: Status::Planned,
-            parse: case_adjust,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "h1-case-adjust-file",
-            args: "<file>",
-            doc: "A file of header names as h1-case-adjust takes them.",
-            examples: &["h1-case-adjust-file /etc/haproxy/headers"],
-            status: Status::Planned,
-            parse: case_file,
-            ..GLOBAL
-        },
         Keyword {
             name: "insecure-fork-wanted",
             negatable: true,

@@ -9,7 +9,7 @@ use crate::config::diagnostic::Diagnostic;
 use crate::config::section::Sections;
 
 /// `parsing [file:line] : 'keyword' text`
-pub(super) fn refuse(line: &Line<'_>, text: &str) -> Diagnostic {
+pub fn refuse(line: &Line<'_>, text: &str) -> Diagnostic {
     line.alert(format!("'{}' {text}", line.keyword.name))
 }
 
@@ -413,8 +413,12 @@ pub const PART: Part = Part {
             default: "on",
             doc: "Whether threads take idle server connections from each other.",
             examples: &["tune.idle-pool.shared on"],
-            status: Status::Planned,
-            parse: on_off,
+            status: Status::Works,
+            parse: |line| {
+                let off = line.words.peek().is_some_and(|word| *word == *"off");
+                line.global().separate_pools = off;
+                on_off(line)
+            },
             ..GLOBAL
         },
         Keyword {

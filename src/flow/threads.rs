@@ -22,7 +22,7 @@ use crate::flow::session::registry::Registry;
 use crate::flow::transport::{buffer, reactor};
 use crate::state::clock::Moment;
 use crate::state::counters::ProcessCounters;
-use crate::state::world::World;
+use crate::state::world::{Server, World};
 
 /// Work for a thread.
 pub type Job = Arc<dyn Fn(&Rc<Thread>) + Send + Sync>;
@@ -388,17 +388,33 @@ const PURGE_DELAY: Duration = Duration::from_secs(5);
 
 /// Closes server connections that have been idle for long.
 async fn purge_pools(thread: Rc<Thread>) {
-    let mut tick = tokio::time::interval(PURGE_DELAY);
+    let start = Moment::now();
+    let mut last = Duration::ZERO;
     loop {
-        tick.tick().await;
-        let limit = Moment::now().before(PURGE_DELAY);
-        for server in thread.world().proxies.iter().flat_map(|p| p.servers()) {
-            server.pool.purge(thread.index, limit);
+        let world = thread.world();
+        let servers = || world.proxies.iter().flat_map(|p| p.servers());
+        // Servers differ: this wakes as often as the quickest of them wants.
+        let step = servers().map(purge_delay).min().unwrap_or(PURGE_DELAY).min(PURGE_DELAY);
+        tokio::time::sleep(step).await;
+        let now = start.elapsed();
+        for server in servers() {
+            let delay = purge_delay(server);
+            if now.as_millis() / delay.as_millis() == last.as_millis() / delay.as_millis() {
+                continue;
+            }
+            server.pool.purge(thread.index, Moment::now().before(delay));
             if thread.index == 0 {
                 server.pool.estimate();
             }
         }
+        last = now;
     }
+}
+
+/// `pool-purge-delay`; what is not kept at all is not looked for.
+fn purge_delay(server: &Server) -> Duration {
+    let delay = server.spec.pool_purge_delay.filter(|delay| !delay.is_zero());
+    delay.unwrap_or(PURGE_DELAY).max(Duration::from_millis(10))
 }
 
 #[cfg(test)]

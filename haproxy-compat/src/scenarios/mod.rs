@@ -10,6 +10,7 @@ mod config;
 mod cookies;
 mod errors;
 mod http1;
+mod http_options;
 mod lists;
 mod log_variables;
 mod logs;
@@ -28,6 +29,7 @@ use crate::scenario::{Scenario, Step};
 pub fn all() -> Vec<Scenario> {
     let families: &[&[Scenario]] = &[
         http1::SCENARIOS,
+        http_options::SCENARIOS,
         errors::SCENARIOS,
         bad_messages::SCENARIOS,
         tcp::SCENARIOS,

@@ -1,5 +1,6 @@
 //! HTTP: the message model and the engines that read and write it.
 
+pub mod case;
 pub mod cookie;
 pub mod date;
 pub mod forwarded;

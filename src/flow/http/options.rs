@@ -1,11 +1,14 @@
 //! `option …` switches that change how HTTP is handled, and what they become in a running proxy
 //! (manual 4.2, "option …").
 
+use std::sync::Arc;
+
 use crate::catalog::{Keyword, Part, Status};
 use crate::config::args::{Inversion, Line, Parsed, parse_lenient};
 use crate::config::diagnostic::{Diagnostic, Level};
 use crate::config::proxy::{OptionsSpec, switch_option};
 use crate::config::section::Sections;
+use crate::flow::http::case::CaseAdjust;
 use crate::flow::server::retry::RetryOn;
 
 /// When a connection to a server may serve another client's request (`http-reuse`).
@@ -108,12 +111,19 @@ pub struct HttpOptions {
     pub check_cache: bool,
     /// `http-send-name-header`: the header, in lower case.
     pub send_name_header: Option<Box<[u8]>>,
+    /// `option http_proxy`
+    pub http_proxy: bool,
+    /// `option h1-case-adjust-bogus-client`: how names are written.
+    pub adjust_client: Option<Arc<CaseAdjust>>,
+    /// `option h1-case-adjust-bogus-server`
+    pub adjust_server: Option<Arc<CaseAdjust>>,
 }
 
 impl HttpOptions {
     /// Gathers the switches that were written.
-    pub fn compile(options: &OptionsSpec, http: &HttpSpec) -> HttpOptions {
+    pub fn compile(options: &OptionsSpec, http: &HttpSpec, names: &CaseAdjust) -> HttpOptions {
         let on = |name| options.is_on(name);
+        let adjusting = |name| on(name).then(|| Arc::new(names.clone()));
         let auto = on("splice-auto");
         HttpOptions {
             keep_alive: http.keep_alive.unwrap_or_default(),
@@ -146,6 +156,9 @@ impl HttpOptions {
             socket_stats: on("socket-stats"),
             check_cache: on("checkcache"),
             send_name_header: http.send_name_header.clone(),
+            http_proxy: on("http_proxy"),
+            adjust_client: adjusting("h1-case-adjust-bogus-client"),
+            adjust_server: adjusting("h1-case-adjust-bogus-server"),
         }
     }
 }

@@ -290,7 +290,11 @@ fn idle(stream: &Stream<'_>, server: &Server) -> Option<Socket> {
         Reuse::Aggressive if first => true,
         Reuse::Safe | Reuse::Aggressive | Reuse::Always => false,
     };
-    server.pool.take(stream.session.thread.index, proven_only)
+    let least = match stream.world.global.spec.separate_pools {
+        true => u32::MAX,
+        false => server.spec.pool_low_conn,
+    };
+    server.pool.take(stream.session.thread.index, proven_only, least)
 }
 
 fn count_reuse(backend: &Backend, server: &Server) {
@@ -428,25 +432,36 @@ async fn wait(
     given: tokio::sync::oneshot::Receiver<usize>,
 ) -> Result<Slot, Ending> {
     let timeout = stream.backend().and_then(|p| p.timeouts.queue);
-    let mut given = given;
+    let mut place = Place { given, backend };
     let expired = Ending::page(503, Who::ServerTimeout, When::Queue).keeping();
-    let index = match timer.within(timeout, &mut given).await {
+    let index = match timer.within(timeout, &mut place.given).await {
         Ok(Ok(index)) => index,
         Ok(Err(_)) => return Err(expired),
         Err(_) => {
-            // A slot that was given at the last moment goes to the next one.
-            given.close();
-            if let Ok(index) = given.try_recv()
-                && let Some(server) = backend.servers.get(index)
-            {
-                drop(take(stream, backend, server));
-            }
             backend.state.counters.failed_connections.inc();
             return Err(expired);
         }
     };
     let server = backend.servers.get(index).ok_or(expired)?;
     Ok(take(stream, backend, server))
+}
+
+/// A place in a queue. A slot that is given when nobody waits any more goes to the next one.
+struct Place<'a> {
+    given: tokio::sync::oneshot::Receiver<usize>,
+    backend: &'a Backend,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.given.close();
+        if let Ok(index) = self.given.try_recv()
+            && let Some(server) = self.backend.servers.get(index)
+        {
+            server.status.counters.sessions.leave();
+            fill(self.backend, server);
+        }
+    }
 }
 
 /// Counts one more in queues as long as it lives.

@@ -42,6 +42,9 @@ fn proxy_header(send: &SendSpec, stream: &Stream<'_>) -> Vec<u8> {
 }
 
 async fn reach(server: &Server, stream: &Stream<'_>) -> io::Result<Socket> {
+    if let Some(target) = &stream.target {
+        return connect_tcp(**target, server, stream).await;
+    }
     let address = server.status.address.load_full();
     match &*address {
         ServerAddress::Inet(address) => {

@@ -62,6 +62,8 @@ pub struct ServerOptionsSpec {
     pub pool_max_conn: Option<i64>,
     /// `pool-purge-delay`
     pub pool_purge_delay: Option<Duration>,
+    /// `pool-low-conn`
+    pub pool_low_conn: u32,
     /// `send-proxy`, `send-proxy-v2`, `proxy-v2-options`, `check-send-proxy`
     pub send_proxy: SendSpec,
     /// `non-stick`

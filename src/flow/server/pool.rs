@@ -87,13 +87,16 @@ impl ServerPool {
     }
 
     /// Takes a living connection for this thread, its own first; `proven_only` when the request could
-    /// not be repeated.
-    pub fn take(&self, thread: usize, proven_only: bool) -> Option<Socket> {
+    /// not be repeated. Other threads' are taken while there are `least` of them together.
+    pub fn take(&self, thread: usize, proven_only: bool, least: u32) -> Option<Socket> {
         if self.idle() == 0 {
             return None;
         }
         if let Some(socket) = self.take_from(thread, proven_only) {
             return Some(socket);
+        }
+        if self.idle() < least {
+            return None;
         }
         let others = (0..self.threads.len()).filter(|t| *t != thread);
         others.into_iter().find_map(|other| {

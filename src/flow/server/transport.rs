@@ -49,8 +49,10 @@ fn namespace(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     Ok(())
 }
 
-fn pool_low(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
-    word(line, "<value>").map(drop)
+fn pool_low(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
+    let value = parse_lenient(word(line, "<value>")?.as_bytes());
+    server.pool_low_conn = u32::try_from(value).unwrap_or(0);
+    Ok(())
 }
 
 fn purge_delay(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
@@ -402,9 +404,10 @@ pub const PART: Part = Part {
             name: "pool-low-conn",
             args: "<max>",
             default: "0",
-            doc: "Idle connections kept from other threads.",
+            doc: "With fewer idle connections than this, no thread takes one from another.",
             examples: &["pool-low-conn 2"],
             parse: pool_low,
+            status: Status::Works,
             ..ServerOption::NEW
         },
         ServerOption {
@@ -414,6 +417,7 @@ pub const PART: Part = Part {
             doc: "How often half of the idle connections that were not needed are closed.",
             examples: &["pool-purge-delay 5s"],
             parse: purge_delay,
+            status: Status::Works,
             ..ServerOption::NEW
         },
         ServerOption {

@@ -21,7 +21,7 @@ use crate::flow::session::http::{After, Awake};
 use crate::flow::session::outcome::{Outcome, When, Who};
 use crate::flow::session::{
     Client, Session, Stream, bad_message, collect, filter, forward, hit, inspect, reply,
-    request_body,
+    request_body, target,
 };
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::Follows;
@@ -148,6 +148,11 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client, awake: Awake) -> Res
     stick::find(stream, Phase::Request);
     if !forwarded::add_headers(stream) {
         return Err(request_failed(stream));
+    }
+    if stream.backend().is_some_and(|p| p.options.http_proxy) && !target::follow(stream) {
+        count_failed_request(stream);
+        stream.times.request = None;
+        return Err(Ending::page(400, Who::Proxy, When::Request));
     }
     filter::begin(stream);
     forward::run(stream, client).await
@@ -464,7 +469,7 @@ async fn send_hints(stream: &mut Stream<'_>, client: &mut Client) {
     let mut bytes = Vec::new();
     for hint in std::mem::take(&mut stream.hints) {
         stream.bytes_out += hint.counted_size();
-        write::response(&hint, Connection::Implied, &mut bytes);
+        write::response(&hint, Connection::Implied, stream.client_names(), &mut bytes);
     }
     let timeout = stream.frontend().and_then(|p| p.timeouts.client);
     let (_, mut writer) = client.socket.split();

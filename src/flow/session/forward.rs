@@ -21,7 +21,7 @@ use crate::flow::session::http::After;
 use crate::flow::session::outcome::{When, Who};
 use crate::flow::session::reframe::Reframe;
 use crate::flow::session::way_back::{ServerSide, WayBack, count_abort};
-use crate::flow::session::{Client, Stream, tunnel};
+use crate::flow::session::{Client, Stream, abort, tunnel};
 use crate::flow::threads::View;
 use crate::flow::transport::buffer::Buffer;
 use crate::flow::transport::socket::{Follows, Reader, Writer};
@@ -86,7 +86,10 @@ pub async fn run(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, 
 }
 
 async fn through_server(stream: &mut Stream<'_>, client: &mut Client) -> Result<After, Ending> {
-    let mut link = assign::connect(stream, &mut client.timer, false).await?;
+    let mut link = match abort::is_on(stream) {
+        false => assign::connect(stream, &mut client.timer, false).await?,
+        true => Box::pin(abort::connect(stream, client, false)).await?,
+    };
     loop {
         let after = exchange(stream, client, &mut link).await?;
         match after {
@@ -164,6 +167,10 @@ fn release(stream: &Stream<'_>, link: Link, keep: bool) {
             }
             return;
         }
+        if server.spec.pool_purge_delay.is_some_and(|delay| delay.is_zero()) {
+            socket.reset_on_close();
+            return;
+        }
         server.pool.put(stream.session.thread.index, socket, reused, server.pool_max);
     }
 }
@@ -186,7 +193,8 @@ async fn exchange(
     let mut head = std::mem::take(&mut stream.reply_body);
     head.clear();
     name_server(stream, &link.slot);
-    write::request(&stream.request, request_connection(stream, keep_server), &mut head);
+    let connection = request_connection(stream, keep_server);
+    write::request(&stream.request, connection, stream.server_names(), &mut head);
     let head_length = head.len();
     let body = match &stream.kept_body {
         Some(body) => {
@@ -223,6 +231,12 @@ async fn exchange(
     if decoder.is_done() {
         stream.bytes_in += sent.get();
         let mut server = ServerSide { reader: &mut from_server, input: &mut out };
+        if abort::is_on(stream) {
+            let timer = &mut client.timer;
+            let respond = way_back.respond(stream, &mut server, &mut to_client, timer);
+            let responded = Box::pin(abort::unless_gone(&mut from_client, respond)).await;
+            return responded.unwrap_or_else(|| Err(abort::while_answered(stream)));
+        }
         return way_back.respond(stream, &mut server, &mut to_client, &mut client.timer).await;
     }
     let mut upload_timer = Timer::default();

@@ -123,7 +123,7 @@ async fn send(stream: &mut Stream<'_>, client: &mut Client, hit: &Hit) -> Result
     let mut head = std::mem::take(&mut stream.reply_body);
     head.clear();
     let connection = reply::connection(stream, stream.framing.keep_alive);
-    write::response(&stream.response, connection, &mut head);
+    write::response(&stream.response, connection, stream.client_names(), &mut head);
     let chunked =
         framing != Body::None && stream.response.has_element(b"transfer-encoding", b"chunked");
     let tail = match chunked {

@@ -1,5 +1,6 @@
 //! The life of a connection: `run` names every phase on a line of its own.
 
+pub mod abort;
 pub mod bad_message;
 pub mod collect;
 pub mod exchange;
@@ -14,6 +15,7 @@ mod reframe;
 pub mod registry;
 pub mod reply;
 pub mod request_body;
+pub mod target;
 pub mod tcp;
 pub mod timeouts;
 pub mod trace;
@@ -34,6 +36,7 @@ use socket2::SockRef;
 
 use crate::config::outside::{Listen, ListenAddress, ListenOptions};
 use crate::config::proxy::Mode;
+use crate::flow::http::case::CaseAdjust;
 use crate::flow::http::h1::framing::{Body, Framing};
 use crate::flow::http::message::Message;
 use crate::flow::listener::bind::Listener;
@@ -538,6 +541,8 @@ pub struct Stream<'s> {
     pub unique_id: RefCell<Option<Rc<[u8]>>>,
     /// Responses of status 103 that go to the client first (`http-request early-hint`).
     pub hints: Vec<Message>,
+    /// Where the request's target leads (`option http_proxy`).
+    pub target: Option<Box<SocketAddr>>,
     /// `strict-mode off`, as long as the rule set runs.
     pub skips_failed_rules: bool,
     /// What `set-log-level` said.
@@ -609,6 +614,7 @@ impl<'s> Stream<'s> {
             applet: None,
             unique_id: RefCell::default(),
             hints: Vec::new(),
+            target: None,
             skips_failed_rules: false,
             log_level: LogLevel::Usual,
             persisted: None,
@@ -622,6 +628,16 @@ impl<'s> Stream<'s> {
     /// The proxy that accepted it.
     pub fn frontend(&self) -> Option<&Proxy> {
         self.world.proxies.get(self.frontend)
+    }
+
+    /// How header names are written to the client, if not all in lower case.
+    pub fn client_names(&self) -> Option<&CaseAdjust> {
+        self.frontend()?.options.adjust_client.as_deref()
+    }
+
+    /// The same for the server.
+    pub fn server_names(&self) -> Option<&CaseAdjust> {
+        self.backend()?.options.adjust_server.as_deref()
     }
 
     /// Tells those who look at streams which backend and server it was given to.

@@ -71,7 +71,8 @@ fn built_in(status: u16, response: &mut Message, body: &mut Vec<u8>) {
 /// The bytes of `stream.response` with `stream.reply_body`.
 pub fn bytes(stream: &mut Stream<'_>, keep_alive: bool) -> Vec<u8> {
     let mut out = Vec::with_capacity(512 + stream.reply_body.len());
-    write::response(&stream.response, connection(stream, keep_alive), &mut out);
+    let connection = connection(stream, keep_alive);
+    write::response(&stream.response, connection, stream.client_names(), &mut out);
     if is_bodyless(stream) {
         return out;
     }

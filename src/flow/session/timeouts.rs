@@ -38,6 +38,8 @@ pub struct TimeoutsSpec {
 pub struct Timeouts {
     /// The timeouts, without those that are zero, the documented fall-backs filled in.
     pub spec: TimeoutsSpec,
+    /// `option independent-streams`: what is sent to this side does not renew its patience.
+    pub independent: bool,
 }
 
 impl std::ops::Deref for Timeouts {
@@ -52,6 +54,7 @@ impl TimeoutsSpec {
     pub fn compile(&self) -> Timeouts {
         let limit = |timeout: Option<Duration>| timeout.filter(|t| !t.is_zero());
         Timeouts {
+            independent: false,
             spec: TimeoutsSpec {
                 check: limit(self.check),
                 client: limit(self.client),

@@ -79,16 +79,47 @@ impl Direction<'_> {
     }
 }
 
-/// Silence that ends a tunnel, given which directions are closed.
-fn silence(frontend: &Timeouts, backend: &Timeouts, half_closed: bool) -> Option<(Duration, Who)> {
+/// When each side sent something last.
+#[derive(Clone, Copy)]
+struct Heard {
+    client: Moment,
+    server: Moment,
+}
+
+impl Heard {
+    /// Since when a side is silent: unless it is `independent`, what it is sent counts as well.
+    fn since(self, own: Moment, independent: bool) -> Moment {
+        let last = if self.client < self.server { self.server } else { self.client };
+        if independent { own } else { last }
+    }
+}
+
+/// When silence ends a tunnel, given whether a direction is closed.
+fn silence(
+    frontend: &Timeouts,
+    backend: &Timeouts,
+    half_closed: bool,
+    heard: Heard,
+    late: Option<Who>,
+) -> Option<(Moment, Who)> {
+    let of_client = heard.since(heard.client, frontend.independent);
+    let of_server = heard.since(heard.server, backend.independent);
     if let Some(limit) = backend.tunnel.or(frontend.tunnel).filter(|_| !half_closed) {
-        return Some((limit, Who::ServerTimeout));
+        // Both have the same patience.
+        return Some(match of_client < of_server {
+            true => (of_client + limit, Who::ClientTimeout),
+            false => (of_server + limit, Who::ServerTimeout),
+        });
     }
     let fin = |fin: Option<Duration>, plain| if half_closed { fin.or(plain) } else { plain };
-    let client = fin(frontend.client_fin, frontend.client).map(|t| (t, Who::ClientTimeout));
-    let server = fin(backend.server_fin, backend.server).map(|t| (t, Who::ServerTimeout));
+    let client = fin(frontend.client_fin, frontend.client);
+    let server = fin(backend.server_fin, backend.server);
+    let client = client.map(|limit| (of_client + limit, Who::ClientTimeout));
+    let server = server.map(|limit| (of_server + limit, Who::ServerTimeout));
+    let client = client.filter(|(_, who)| late != Some(*who));
+    let server = server.filter(|(_, who)| late != Some(*who));
     match (client, server) {
-        (Some(client), Some(server)) => Some(if client.0 <= server.0 { client } else { server }),
+        (Some(client), Some(server)) => Some(if server.0 < client.0 { server } else { client }),
         (client, server) => client.or(server),
     }
 }
@@ -119,12 +150,15 @@ pub async fn copy(
     up.resets = resets_server;
     let mut down = direction(server_reader, client_writer, from_server);
     let timer = &mut client.timer;
-    let mut last = Moment::now();
+    let now = Moment::now();
+    let mut heard = Heard { client: now, server: now };
+    // The side that was silent for too long while the other one goes on (`option independent-streams`).
+    let mut late = None;
     let outcome = poll_fn(|cx| {
-        let mut moved = false;
-        let sent = up.poll_move(cx, &mut moved);
+        let (mut from_client, mut from_server) = (false, false);
+        let sent = up.poll_move(cx, &mut from_client);
         down.resets = resets_client && up.ended;
-        let received = down.poll_move(cx, &mut moved);
+        let received = down.poll_move(cx, &mut from_server);
         match (sent, received) {
             (Poll::Ready(Err(Failure::Reader)), _) | (_, Poll::Ready(Err(Failure::Writer))) => {
                 return Poll::Ready(Outcome::new(Who::Client, When::Data));
@@ -139,17 +173,33 @@ pub async fn copy(
             }
             _ => {}
         }
-        if moved {
-            last = Moment::now();
+        if from_client {
+            heard.client = Moment::now();
+        }
+        if from_server {
+            heard.server = Moment::now();
         }
         let half_closed = up.closed || down.closed;
-        let Some((limit, who)) = silence(&timeouts.0, &timeouts.1, half_closed) else {
-            return Poll::Pending;
+        let limit = silence(&timeouts.0, &timeouts.1, half_closed, heard, late);
+        let Some((end, who)) = limit else { return Poll::Pending };
+        ready!(timer.poll_elapsed(Some(end), cx));
+        let (side, direction) = match who {
+            Who::ClientTimeout => (&timeouts.0, &mut up),
+            _ => (&timeouts.1, &mut down),
         };
-        ready!(timer.poll_elapsed(Some(last + limit), cx));
+        if side.independent && !half_closed {
+            direction.ended = true;
+            late = Some(who);
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         Poll::Ready(Outcome::new(who, When::Data))
     })
     .await;
+    let outcome = match late {
+        Some(who) if outcome == Outcome::default() => Outcome::new(who, When::Data),
+        _ => outcome,
+    };
     let (up, down) = (up.bytes, down.bytes);
     if resets_server || outcome == Outcome::new(Who::Client, When::Data) {
         // The server shall see that the client did not end properly.

@@ -142,7 +142,7 @@ impl WayBack {
         stream.bytes_out += stream.response.counted_size();
         if stream.request.version >= Version::HTTP_11 {
             let mut out = Vec::new();
-            write::response(&stream.response, Connection::Implied, &mut out);
+            write::response(&stream.response, Connection::Implied, stream.client_names(), &mut out);
             self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
         }
         stream.response.clear();
@@ -192,7 +192,7 @@ impl WayBack {
         };
         let mut out = std::mem::take(&mut stream.reply_body);
         out.clear();
-        write::response(&stream.response, connection, &mut out);
+        write::response(&stream.response, connection, stream.client_names(), &mut out);
         if framing.upgrade {
             self.send(stream, to_client, timer, (&out, Follows::Unknown)).await?;
             let at_hand = std::mem::replace(server.input, Buffer::take());

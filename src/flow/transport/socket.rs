@@ -224,6 +224,25 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// Ready when the other side has ended its direction or broken the connection; what it has sent before
+    /// stays to be read, and hides the end.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if ready!(self.0.poll_readable(cx)).is_err() {
+                return Poll::Ready(());
+            }
+            let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+            match recv(self.0.fd(), &mut [0], flags) {
+                Ok(1..) => return Poll::Pending,
+                Err(Errno::EAGAIN) => self.0.clear(Interest::Read),
+                Err(Errno::EINTR) => {}
+                Ok(0) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
 impl Writer<'_> {
     /// Writes once.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {

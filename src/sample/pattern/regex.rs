@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use crate::control::process::console;
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Steps that a search may take where linear time is impossible. PCRE's own limit is ten times that.
@@ -95,7 +96,10 @@ impl Stepwise {
         let times = self.given_up.fetch_add(1, Relaxed) + 1;
         if times.is_power_of_two() {
             let regex = self.regex.as_str();
-            tracing::warn!(regex, times, %error, "a regular expression took too many steps");
+            let text = format!(
+                "regex '{regex}' took too many steps and matches nothing, {times} times by now ({error})."
+            );
+            console::warning(text);
         }
         false
     }

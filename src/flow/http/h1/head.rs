@@ -219,7 +219,12 @@ impl<'a> Slow<'a> {
             return Err(self.error("empty target"));
         }
         self.progress = Progress::RequestVersion;
-        let version = self.version(|b| matches!(b, b'\r' | b'\n'))?;
+        let old = lenient && matches!(self.peek(), Some(b'\r' | b'\n'));
+        let version = match old {
+            // HTTP/0.9 names none.
+            true => Version::HTTP_10,
+            false => self.version(|b| matches!(b, b'\r' | b'\n'))?,
+        };
         self.line_end(Progress::RequestLineEnd)?;
         message.set_request_line(method, target, version);
         Ok(())
@@ -292,6 +297,11 @@ impl<'a> Slow<'a> {
                     self.at += 1;
                     self.progress = progress;
                 }
+                Some(b'\r' | b'\n')
+                    if self.limits.accept_invalid && self.progress == Progress::Target =>
+                {
+                    break;
+                }
                 Some(b'\r' | b'\n') if self.at > 0 => {
                     return Err(self.line_error(self.at, "incomplete start line"));
                 }
@@ -316,6 +326,9 @@ impl<'a> Slow<'a> {
         let parsed = match self.slice(start, self.at) {
             [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] => {
                 digit(*major).zip(digit(*minor)).map(|(major, minor)| Version { major, minor })
+            }
+            [b'H', b'T', b'T', b'P', b'/', digits @ ..] if self.limits.accept_invalid => {
+                long_version(digits)
             }
             _ => None,
         };
@@ -405,6 +418,16 @@ impl<'a> Slow<'a> {
             value.push(b' ');
             self.skip_spaces();
         }
+    }
+}
+
+/// A version of several digits; what is newer than 1.1 is that.
+fn long_version(digits: &[u8]) -> Option<Version> {
+    let (major, minor) = std::str::from_utf8(digits).ok()?.split_once('.')?;
+    match (major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?) {
+        (1, 0) => Some(Version::HTTP_10),
+        (1, _) => Some(Version::HTTP_11),
+        _ => None,
     }
 }
 

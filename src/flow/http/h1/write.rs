@@ -1,6 +1,7 @@
 //! Heads as bytes: in comes a `Message`, out comes what goes on the wire. Names are sent as they are
-//! in the message: in lower case, as HAProxy does (manual 1.3 and "h1-case-adjust").
+//! in the message, in lower case, but for those that `h1-case-adjust` writes otherwise (manual 1.3, 3.1).
 
+use crate::flow::http::case::CaseAdjust;
 use crate::flow::http::message::{Message, Version};
 
 /// The `Connection` header that is added for this hop.
@@ -15,18 +16,31 @@ pub enum Connection {
 }
 
 /// Appends a request's head.
-pub fn request(message: &Message, connection: Connection, out: &mut Vec<u8>) {
+pub fn request(
+    message: &Message,
+    connection: Connection,
+    names: Option<&CaseAdjust>,
+    out: &mut Vec<u8>,
+) {
     out.extend_from_slice(message.method());
     out.push(b' ');
     out.extend_from_slice(message.target());
     out.push(b' ');
     version(message.version, out);
     out.extend_from_slice(b"\r\n");
-    fields(message, connection, out);
+    match names {
+        None => fields(message, connection, out),
+        Some(names) => adjusted_fields(message, connection, names, out),
+    }
 }
 
 /// Appends a response's head.
-pub fn response(message: &Message, connection: Connection, out: &mut Vec<u8>) {
+pub fn response(
+    message: &Message,
+    connection: Connection,
+    names: Option<&CaseAdjust>,
+    out: &mut Vec<u8>,
+) {
     version(message.version, out);
     out.push(b' ');
     let mut digits = itoa::Buffer::new();
@@ -34,7 +48,10 @@ pub fn response(message: &Message, connection: Connection, out: &mut Vec<u8>) {
     out.push(b' ');
     out.extend_from_slice(message.reason());
     out.extend_from_slice(b"\r\n");
-    fields(message, connection, out);
+    match names {
+        None => fields(message, connection, out),
+        Some(names) => adjusted_fields(message, connection, names, out),
+    }
 }
 
 fn version(version: Version, out: &mut Vec<u8>) {
@@ -51,6 +68,23 @@ fn fields(message: &Message, connection: Connection, out: &mut Vec<u8>) {
         Connection::Close => b"connection: close\r\n\r\n",
         Connection::KeepAlive => b"connection: keep-alive\r\n\r\n",
     });
+}
+
+fn adjusted_fields(
+    message: &Message,
+    connection: Connection,
+    names: &CaseAdjust,
+    out: &mut Vec<u8>,
+) {
+    for (name, value) in message.fields() {
+        field(names.name(name), value, out);
+    }
+    match connection {
+        Connection::Implied => {}
+        Connection::Close => field(names.name(b"connection"), b"close", out),
+        Connection::KeepAlive => field(names.name(b"connection"), b"keep-alive", out),
+    }
+    out.extend_from_slice(b"\r\n");
 }
 
 /// Appends a field's line.
