@@ -37,7 +37,7 @@ listen tcp_in
     )
 }
 
-/// A cache that holds what is asked for.
+/// A cache that holds what is asked for; later releases keep only what says for how long.
 pub fn cached(at: Places) -> String {
     let Places { http, origin, .. } = at;
     format!(
@@ -51,6 +51,7 @@ defaults
 listen in
     bind {http}
     http-request cache-use stock
+    http-response set-header cache-control max-age=3600
     http-response cache-store stock
     server s1 {origin}
 cache stock
