@@ -130,6 +130,10 @@ async fn send(stream: &mut Stream<'_>, client: &mut Client, hit: &Hit) -> Result
         true => put_in_chunk(body, &hit.entry.trailers, &mut head),
         false => Vec::new(),
     };
+    if body.len() <= SMALL && tail.is_empty() {
+        head.extend_from_slice(body);
+        body = &[];
+    }
     let written = write_out(stream, client, [&head, body, &tail]).await;
     stream.reply_body = head;
     written.map_err(|who| Ending::silent(stream.status, who, When::Data))
@@ -163,8 +167,14 @@ async fn write_out(
         let (piece, rest) = body.split_at(body.len().min(PIECE));
         let (tail, follows) =
             if rest.is_empty() { (tail, end) } else { (&[][..], Follows::Unknown) };
-        let written = writer.write_parts([head, piece, tail], follows);
-        match client.timer.within(timeout, written).await {
+        let written = match piece.is_empty() && tail.is_empty() {
+            true => client.timer.within(timeout, writer.write_all(head, follows)).await,
+            false => {
+                let parts = writer.write_parts([head, piece, tail], follows);
+                client.timer.within(timeout, parts).await
+            }
+        };
+        match written {
             Ok(Ok(())) if rest.is_empty() => return Ok(()),
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(Who::Client),
@@ -173,6 +183,9 @@ async fn write_out(
         (head, body) = (&[], rest);
     }
 }
+
+/// Up to here it costs less to copy a body behind the head than to give the system two pieces.
+const SMALL: usize = 2048;
 
 /// Bytes of a body that are written in one go.
 const PIECE: usize = 1 << 18;
