@@ -38,7 +38,7 @@ fn action(
     })?;
     let name: Box<[u8]> = name.as_bytes().into();
     if rule == "unset-var" {
-        line.end()?;
+        line.rest();
         return Ok(Action::Unset(name));
     }
     let expression = line.word().map(|w| w.str().into_owned()).unwrap_or_default();

@@ -258,7 +258,8 @@ fn cookie(line: &mut Line<'_>) -> Parsed {
     let (Some(name), Some(_), Some(length)) = words else {
         return Err(line.alert("'capture' expects 'cookie' <cookie_name> 'len' <len>."));
     };
-    line.end()?;
+    // 2.3 looks at nothing behind the length.
+    line.rest();
     let length = usize::try_from(parse_lenient(length.bytes())).unwrap_or(0);
     let capture = CookieCapture { name: name.bytes().to_vec(), length };
     line.proxy().rules.captures.cookie = Some(capture);
