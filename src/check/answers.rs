@@ -170,13 +170,18 @@ fn spop(bytes: &[u8], last: bool) -> Heard {
         None if !last => return Heard::Wait,
         None => rest,
     };
-    // Type 101, the only fragment, of no stream.
-    let Some(pairs) = frame.strip_prefix(b"\x65\0\0\0\x01\0\0") else {
+    let Some((&[0x65, _, _, _, flags, 0, 0], pairs)) = frame.split_first_chunk::<7>() else {
         return ill("invalid frame received");
     };
+    if flags & 1 == 0 {
+        return ill("fragmentation not supported");
+    }
     let has = |name: &[u8]| memchr::memmem::find(pairs, name).is_some();
     if !has(b"\x07version\x08") {
         return ill("version value not found");
+    }
+    if !has(b"\x07version\x08\x032.") {
+        return ill("unsupported version");
     }
     if !has(b"\x0emax-frame-size") {
         return ill("max-frame-size value not found");
@@ -217,6 +222,22 @@ mod tests {
         assert_eq!(refused, ill(CheckStatus::L7Response, 0, "Not LDAPv3 protocol"));
         let foreign = hear(b"HTTP/1.0 400 Bad\r\n");
         assert_eq!(foreign, ill(CheckStatus::L7Response, 0, "Not LDAPv3 protocol"));
+    }
+
+    #[test]
+    fn stream_agents_greet() {
+        let invalid = |why| ill(CheckStatus::L7Response, 0, why);
+        let hear = |frame: &[u8]| {
+            let length = (frame.len() as u32).to_be_bytes();
+            Protocol::Spop.hear(&[&length[..], frame].concat(), false)
+        };
+        assert_eq!(hear(b""), invalid("invalid frame received"));
+        assert_eq!(hear(b"\x65\0\0\0\0\0\0"), invalid("fragmentation not supported"));
+        assert_eq!(hear(b"\x65\0\0\0\x01\0\0"), invalid("version value not found"));
+        let old = hear(b"\x65\0\0\0\x01\0\0\x07version\x08\x031.0");
+        assert_eq!(old, invalid("unsupported version"));
+        let short = hear(b"\x65\0\0\0\x01\0\0\x07version\x08\x032.0");
+        assert_eq!(short, invalid("max-frame-size value not found"));
     }
 
     #[test]

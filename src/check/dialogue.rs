@@ -395,7 +395,14 @@ impl Dialogue<'_> {
                     (false, false) => CheckStatus::L4Con,
                     _ => CheckStatus::SocketError,
                 };
-                Verdict::new(status, format!("{}{place}", sys::error_words(&error)))
+                let words = sys::error_words(&error);
+                // These are told at once, without a connection being tried.
+                let words = if is_local(&error) {
+                    format!("General socket error ({words})")
+                } else {
+                    words
+                };
+                Verdict::new(status, format!("{words}{place}"))
             }
             Problem::Late if is_connect => Verdict::new(CheckStatus::L4Timeout, place),
             Problem::Late => {
@@ -426,6 +433,12 @@ impl Dialogue<'_> {
         let comment = comment.unwrap_or_default();
         format!(" at step {} of tcp-check{what}{comment}", step.number)
     }
+}
+
+fn is_local(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let local = [Errno::ENETUNREACH, Errno::EACCES, Errno::EPERM];
+    error.raw_os_error().is_some_and(|code| local.contains(&Errno::from_raw(code)))
 }
 
 fn out_of_descriptors(error: &io::Error) -> bool {
