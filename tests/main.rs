@@ -49,6 +49,7 @@ mod samples;
 mod server_state;
 mod servers;
 mod settings;
+mod slowstart;
 mod sockets;
 mod state_samples;
 mod stats;

@@ -1,13 +1,15 @@
 //! Servers that follow others (manual 5.2 "track"), and sessions that end when a server goes down or comes
-//! up ("on-marked-down", "on-marked-up"). In come changes of servers' states, out come those of their
+//! up ("on-marked-down", "on-marked-up"), servers that ramp up ("slowstart"). In come changes of servers' states, out come those of their
 //! followers and the ends of sessions.
 
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
+use crate::flow::server::assign::fill;
 use crate::flow::session::outcome::Who;
 use crate::flow::threads::{Shared, Thread, View};
 use crate::state::server_change::ServerChange;
@@ -41,7 +43,11 @@ fn start(thread: &Rc<Thread>) -> Vec<Follower> {
     for proxy in world.proxies.iter().filter(|p| !p.disabled) {
         for server in proxy.servers() {
             let check = &server.spec.check;
-            if server.tracked.is_some() || check.shuts_down || check.shuts_backups {
+            if server.tracked.is_some()
+                || check.slowstart.is_some()
+                || check.shuts_down
+                || check.shuts_backups
+            {
                 let place = (proxy.index, server.index);
                 let task = follow(thread.shared.clone(), world.clone(), place);
                 followers.push(Follower(tokio::task::spawn_local(task)));
@@ -73,9 +79,28 @@ async fn follow(shared: Arc<Shared>, world: View, (proxy, server): (usize, usize
         tokio::select! {
             () = own => {}
             () = other => {}
+            () = grow(proxy, server) => {}
         }
     }
 }
+
+/// A server that ramps up has more weight each second, and all of it at the end.
+async fn grow(proxy: &Proxy, server: &Server) {
+    if server.ramp().is_none() {
+        return std::future::pending().await;
+    }
+    tokio::time::sleep(SECOND).await;
+    match server.ramp() {
+        Some(ramp) if ramp.is_over() => drop(server.status.set_operational(Operational::Running)),
+        _ => server.status.has_grown(),
+    }
+    if let Some(backend) = &proxy.backend {
+        fill(backend, server);
+    }
+}
+
+/// How often a ramp is looked at.
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A server by its indices, and its proxy.
 pub fn server_at(world: &World, (proxy, server): (usize, usize)) -> Option<(&Proxy, &Server)> {

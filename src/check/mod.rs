@@ -17,6 +17,7 @@ pub mod response;
 mod run;
 pub mod scene;
 pub mod server;
+pub mod slowstart;
 pub mod spread;
 pub mod step;
 pub mod tcp;

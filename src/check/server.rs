@@ -549,7 +549,7 @@ pub const PART: Part = Part {
             doc: "The time during which a server that came back is given more and more requests.",
             examples: &["slowstart 30s"],
             parse: slowstart,
-            ..PLANNED
+            ..CHECK
         },
         ServerOption {
             name: "track",

@@ -56,7 +56,7 @@ impl<'a> ServerChange<'a> {
             return false;
         }
         self.change(|| {
-            status.set_operational(Operational::Running);
+            status.set_operational(self.coming_up());
             status.errors.forget();
             let line = self.line(&format!("is UP{reason}"), true);
             (Urgency::Notice, line)
@@ -323,7 +323,7 @@ impl<'a> ServerChange<'a> {
         self.change(|| {
             status.set_admin(0, bit);
             if says_up {
-                status.set_operational(Operational::Running);
+                status.set_operational(self.coming_up());
             }
             let up = self.up_word();
             let ready = if status.is_drained() { "DRAIN" } else { "READY" };
@@ -408,6 +408,14 @@ impl<'a> ServerChange<'a> {
             fill(backend, server);
         }
         moved
+    }
+
+    /// The state of a server that comes up: ramping up first, with `slowstart`.
+    fn coming_up(&self) -> Operational {
+        match self.server.spec.check.slowstart {
+            Some(_) => Operational::Starting,
+            None => Operational::Running,
+        }
     }
 
     fn up_word(&self) -> &'static str {

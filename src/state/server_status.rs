@@ -236,6 +236,11 @@ impl ServerStatus {
         self.refresh(self.is_running());
     }
 
+    /// Its share of its weight has grown (`slowstart`).
+    pub fn has_grown(&self) {
+        self.refresh(self.is_running());
+    }
+
     /// Weight as set by the operator.
     pub fn weight(&self) -> u32 {
         self.user_weight.load(Relaxed)

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::check::Check;
 use crate::check::observe::Observe;
+use crate::check::slowstart::Ramp;
 use crate::config::environment::Environment;
 use crate::config::global::Global;
 use crate::config::outside::Bound;
@@ -37,10 +38,11 @@ use crate::flow::session::timeouts::Timeouts;
 use crate::flow::transport::tuning::SocketTuning;
 use crate::state::bad_message::LastBad;
 use crate::state::cache::Cache;
+use crate::state::clock;
 use crate::state::counters::Counters;
 use crate::state::map_file::References;
 use crate::state::resolver::Resolvers;
-use crate::state::server_status::ServerStatus;
+use crate::state::server_status::{Operational, ServerStatus};
 use crate::state::stick_table::StickTable;
 
 /// The whole running configuration: the proxy graph.
@@ -308,8 +310,28 @@ pub struct GrowingLimit {
 }
 
 impl Server {
+    /// Where it stands while it ramps up.
+    pub fn ramp(&self) -> Option<Ramp> {
+        let length = self.spec.check.slowstart?;
+        let starting = self.status.operational() == Operational::Starting;
+        starting.then(|| Ramp { elapsed: self.status.last_change(clock::now_ms()), length })
+    }
+
+    /// Its weight in parts of `scale`, fewer of them while it ramps up.
+    pub fn weight_in_parts(&self, scale: u32) -> u32 {
+        self.status.weight() * self.ramp().map_or(scale, |ramp| ramp.parts(scale))
+    }
+
     /// How many sessions it may have now; 0 for no limit.
     pub fn limit(&self) -> u32 {
+        let limit = self.full_limit();
+        match self.ramp() {
+            Some(ramp) if limit > 0 => ramp.limit(limit),
+            _ => limit,
+        }
+    }
+
+    fn full_limit(&self) -> u32 {
         let most = self.status.maxconn.load(std::sync::atomic::Ordering::Relaxed);
         let Some(growing) = self.growing.as_ref().filter(|g| g.least < most) else { return most };
         let sessions = u64::from(growing.backend.counters.sessions.get());

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use super::row::Row;
+use crate::flow::balance::SCALE;
 use crate::state::counters::Counter;
 
 /// A value with its kind, as the typed formats write it.
@@ -226,7 +227,11 @@ pub const COLUMNS: &[Column] = &[
     col("iid", "The proxy's number.").all(|r| n32("KGS", r.proxy.id)),
     col("sid", "The server's or listener's number; 0 for the proxy itself.")
         .all(|r| n32("KGS", r.id())),
-    col("throttle", "Share of its weight, in percent, that a starting server gets (slowstart)."),
+    col("throttle", "Share of its weight, in percent, that a starting server gets (slowstart).")
+        .sv(|r| {
+            let server = r.server().filter(|s| !s.status.is_drained())?;
+            n32("MaP", server.ramp()?.percent(SCALE))
+        }),
     col("lbtot", "Times the balance algorithm chose it.")
         .sv(|r| count(&r.counters.balanced))
         .be(|r| count(&r.counters.balanced)),

@@ -67,7 +67,7 @@ pub fn candidates(servers: &[Server], all_backups: bool) -> impl Iterator<Item =
 }
 
 /// Parts that one unit of weight is divided into, so that `slowstart` can raise weights slowly.
-const SCALE: u32 = 16;
+pub const SCALE: u32 = 16;
 
 /// What an algorithm remembers of its servers: their weights in parts of `SCALE`, 0 for those that
 /// may not be chosen, as of the last change anywhere.
@@ -85,7 +85,7 @@ impl Seen {
         }
         // Read before the weights: a change in between makes this stale at once.
         self.changes = Some(server_status::changes());
-        let weight = |s: &Server| if s.status.is_usable() { s.status.weight() * SCALE } else { 0 };
+        let weight = |s: &Server| if s.status.is_usable() { s.weight_in_parts(SCALE) } else { 0 };
         let weights: Vec<u32> = servers.iter().map(weight).collect();
         Some(std::mem::replace(&mut self.weights, weights))
     }
