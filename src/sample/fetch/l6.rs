@@ -277,7 +277,7 @@ fn version<'a>(context: &SampleContext<'a>) -> Option<Value<'a>> {
         context.changing.set(false);
         return None;
     }
-    let [_, major, minor, high, low, ..] = *found.first_chunk::<11>()?;
+    let [_, major, _, high, low, _, _, _, _, hello_major, hello_minor] = *found.first_chunk()?;
     let record = usize::from(u16::from_be_bytes([high, low]));
     if major < 3 || record < 6 {
         context.changing.set(false);
@@ -285,7 +285,8 @@ fn version<'a>(context: &SampleContext<'a>) -> Option<Value<'a>> {
     }
     found.get(..5 + record.min(16_384))?;
     context.changing.set(false);
-    Some(Value::Int((i64::from(major) << 16) + i64::from(minor)))
+    // The version of the hello, not of the record around it.
+    Some(Value::Int((i64::from(hello_major) << 16) + i64::from(hello_minor)))
 }
 
 /// Finds the cookie in a remote desktop's connection request (MS-RDPBCGR 2.2.1.1): `None` when there is
@@ -317,8 +318,9 @@ fn rdp_cookie_value<'a>(context: &SampleContext<'a>, args: &Arguments) -> Option
 
 fn rdp_cookie_count<'a>(context: &SampleContext<'a>, args: &Arguments) -> Option<Value<'a>> {
     let found = rdp_cookie(context, args.str(0).unwrap_or_default()).is_some();
-    // Not before it is known.
-    (!context.changing.get()).then_some(Value::Int(found.into()))
+    // Not before it is known; in HTTP there is none.
+    let known = !context.changing.get() || bytes(context, request).is_none();
+    known.then_some(Value::Int(found.into()))
 }
 
 /// A token of the distcc protocol: four letters and eight hexadecimal digits; some are followed by as
