@@ -124,7 +124,7 @@ impl Method {
                     _ => return None,
                 },
             },
-            Method::Len => Probe::Int(value.to_text().len() as i64),
+            Method::Len => Probe::Int(text_of(value).len() as i64),
             Method::Bin => match value {
                 Value::Int(_) | Value::Ip(_) => match value.clone().cast(Type::Bin)? {
                     Value::Bin(bytes) => Probe::Text(Cow::Owned(bytes.into_owned())),
@@ -132,8 +132,18 @@ impl Method {
                 },
                 other => Probe::Text(other.to_text()),
             },
-            _ => Probe::Text(value.to_text()),
+            _ => Probe::Text(text_of(value)),
         })
+    }
+}
+
+/// A value as text; of bytes, what stands before the first NUL.
+fn text_of<'v>(value: &'v Value<'_>) -> Cow<'v, [u8]> {
+    match value {
+        Value::Bin(bytes) => {
+            Cow::Borrowed(&bytes[..memchr::memchr(0, bytes).unwrap_or(bytes.len())])
+        }
+        other => other.to_text(),
     }
 }
 
