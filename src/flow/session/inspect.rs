@@ -205,9 +205,8 @@ pub async fn response(
         let late = deadline.is_none_or(|deadline| Moment::now() >= deadline);
         let last =
             late || ended || input.filled().len() + world.global.maxrewrite >= input.capacity();
-        // Without a delay what comes first decides.
-        let looks = !input.is_empty() || ended || (late && deadline.is_some());
-        if looks && let Some(verdict) = look(stream, proxy, &mut input, last) {
+        // As in 2.3 the first look is at nothing; without a delay it decides.
+        if let Some(verdict) = look(stream, proxy, &mut input, last) {
             break verdict;
         }
         let limit = deadline.filter(|_| !late);
@@ -268,7 +267,14 @@ pub fn response_head(stream: &mut Stream<'_>, client: i32) -> Result<bool, Endin
     let world = stream.world.clone();
     let Some(proxy) = stream.backend.and_then(|b| world.proxies.get(b)) else { return Ok(false) };
     let rules = &proxy.rules.tcp_response_content;
+    if proxy.rules.inspect_response.is_some() {
+        let verdict = rules::look(rules, stream, Phase::ResponseContent);
+        return refuse_head(stream, client, verdict);
+    }
+    // As in 2.3: nobody waits for the response, so that the rules cannot see it.
+    let response = std::mem::take(&mut stream.response);
     let verdict = rules::look(rules, stream, Phase::ResponseContent);
+    stream.response = response;
     refuse_head(stream, client, verdict)
 }
 
