@@ -59,6 +59,9 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending
     let mut link = assign::connect(stream, &mut client.timer, true).await?;
     inspect::resume(stream, client);
     stream.times.response = stream.times.connected;
+    if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
+        context.frontend.log.emit_early(&context);
+    }
     let at_hand = match inspect::looks_at_response(stream) {
         false => {
             stick::store(stream, Phase::ResponseContent);
@@ -78,9 +81,6 @@ async fn pass(stream: &mut Stream<'_>, client: &mut Client) -> Result<(), Ending
             }
         },
     };
-    if let Some(context) = LogContext::of_stream(stream, Phase::Log) {
-        context.frontend.log.emit_early(&context);
-    }
     let timeouts = tunnel::pair(stream);
     let (outcome, up, down) = tunnel::copy(client, &mut link, timeouts, at_hand).await;
     stream.outcome = outcome;
