@@ -69,7 +69,7 @@ pub const DATA: Part = Part {
         "sess_rate" "New sessions per period" |t, e| t.get(e, Data::SessRate).map(int),
         "kbytes_in" "Kilobytes received so far" |t, e| t.get(e, Data::BytesInCnt).map(|n| int(n >> 10)),
         "kbytes_out" "Kilobytes sent so far" |t, e| t.get(e, Data::BytesOutCnt).map(|n| int(n >> 10)),
-        "trackers" "Connections that track it" |_, e| Some(Value::Int(e.trackers().into())),
+        "trackers" "Connections that track it" |_, e| Some(Value::Int(i64::from(e.trackers()) + 1)),
     },
     ..Part::NONE
 };
