@@ -6,6 +6,31 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+/// A haproxy to compare with.
+#[derive(Clone, Debug)]
+pub struct Reference {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it says that it is a 2.3.
+    pub is_2_3: bool,
+    /// Whether it was built with OpenSSL.
+    pub openssl: bool,
+}
+
+impl Reference {
+    /// Asks the binary what it is.
+    pub fn of(path: &Path) -> Result<Reference> {
+        let output = std::process::Command::new(path).arg("-vv").output();
+        let output = output.with_context(|| format!("running {}", path.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        Ok(Reference {
+            path: path.to_owned(),
+            is_2_3: text.starts_with("HA-Proxy version 2.3."),
+            openssl: text.contains("+OPENSSL"),
+        })
+    }
+}
+
 /// The haproxy to compare with.
 pub fn reference() -> Result<PathBuf> {
     let path = std::env::var_os("HAPROXY_REFERENCE").unwrap_or("/usr/sbin/haproxy".into());
@@ -28,10 +53,4 @@ pub fn ours() -> Result<PathBuf> {
         return Ok(path);
     }
     bail!("no {}: run `cargo build` at the root first", path.display())
-}
-
-/// Whether a binary says that it is a 2.3.
-pub fn is_2_3(binary: &Path) -> Result<bool> {
-    let output = std::process::Command::new(binary).arg("-v").output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).starts_with("HA-Proxy version 2.3."))
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 
+use crate::binaries::Reference;
+use crate::releases;
 use crate::scenario::{Record, Scenario};
 
 /// How many differences of one scenario are worth reading.
@@ -40,12 +42,24 @@ pub fn select(wanted: &[String]) -> Vec<Scenario> {
     crate::scenarios::all().into_iter().filter(matches).collect()
 }
 
+/// Why a reference cannot tell what is right in a scenario; `None` when it can.
+pub fn unfit(scenario: &Scenario, reference: &Reference) -> Option<String> {
+    if scenario.openssl && !reference.openssl {
+        return Some("the reference is built without OpenSSL".to_owned());
+    }
+    let differs = !scenario.later.is_empty() && !reference.is_2_3;
+    differs.then(|| format!("the reference is later than 2.3: {}", scenario.later))
+}
+
 /// Runs one scenario on both binaries.
-pub fn compare(scenario: &Scenario, reference: &Path, ours: &Path) -> Result<Comparison> {
-    let expected = scenario.run(reference)?;
-    let stuck = expected.iter().any(|(who, _)| who == "failed" || who == "start");
+pub fn compare(scenario: &Scenario, reference: &Reference, ours: &Path) -> Result<Comparison> {
+    let mut expected = scenario.run(&reference.path)?;
+    let stuck = expected.iter().any(|(who, _)| who.starts_with("failed") || who == "start");
     ensure!(!stuck, "the scenario does not fit the reference: {expected:#?}");
-    let differences = differences(&expected, &scenario.run(ours)?);
+    releases::as_ours(reference, &mut expected);
+    let mut found = scenario.run(ours)?;
+    releases::without_help(&mut found);
+    let differences = differences(&expected, &found);
     Ok(Comparison { name: scenario.name, deliberate: scenario.deliberate, differences })
 }
 
@@ -91,14 +105,24 @@ impl fmt::Display for Comparison {
             writeln!(f, "           {}", self.deliberate)?;
         }
         for difference in self.differences.iter().take(SHOWN) {
-            writeln!(f, "    reference {:?}", difference.reference)?;
-            writeln!(f, "    ours      {:?}", difference.ours)?;
+            let (reference, ours) = differing_lines(&difference.reference, &difference.ours);
+            writeln!(f, "    reference {reference:?}")?;
+            writeln!(f, "    ours      {ours:?}")?;
         }
         if self.differences.len() > SHOWN {
             writeln!(f, "    and {} more", self.differences.len() - SHOWN)?;
         }
         Ok(())
     }
+}
+
+/// The lines in which two texts with as many lines differ; else both whole.
+fn differing_lines(left: &str, right: &str) -> (String, String) {
+    if left.lines().count() != right.lines().count() {
+        return (left.to_owned(), right.to_owned());
+    }
+    let (left, right) = (left.split_inclusive('\n'), right.split_inclusive('\n'));
+    left.zip(right).filter(|(left, right)| left != right).unzip()
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@
 //! | [`scenario`], [`scenarios`] | a configuration and a script; one family a file |
 //! | [`binaries`] | which two are compared |
 //! | [`mask`] | what differs between two runs of the same thing, replaced by names |
+//! | [`names`] | which names of the catalog the scenarios use |
+//! | [`releases`] | what releases of haproxy word otherwise everywhere |
 //! | [`mod@compare`] | every scenario on two binaries, and what differs |
 //! | [`ledger`], [`mod@coverage`] | the names that HAProxy knows, and how far each goes here |
 //! | [`mod@check`], [`corpus`] | one configuration, or a folder of them, judged by several binaries |
@@ -22,5 +24,7 @@ pub mod ledger;
 pub mod machines;
 pub mod man;
 pub mod mask;
+pub mod names;
+pub mod releases;
 pub mod scenario;
 pub mod scenarios;

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use haproxy_compat::binaries::Reference;
 use haproxy_compat::coverage::Verdict;
-use haproxy_compat::{check, compare, corpus, coverage, ledger, man};
+use haproxy_compat::{check, compare, corpus, coverage, ledger, man, releases, scenarios};
 
 fn main() -> ExitCode {
     let matches = command_line().get_matches();
@@ -40,6 +41,12 @@ fn command_line() -> Command {
     let compare = Command::new("compare")
         .about("Runs scenarios on two binaries and prints what differs")
         .arg(Arg::new("scenario").num_args(0..).help("parts of scenario names; all if none"))
+        .arg(
+            Arg::new("changes")
+                .long("changes")
+                .action(ArgAction::SetTrue)
+                .help("only list where releases, or 2.3 and ours, are known to differ"),
+        )
         .arg(reference())
         .arg(ours());
     let status = Arg::new("status").long("status").value_parser([
@@ -77,10 +84,19 @@ fn command_line() -> Command {
 
 fn run_compare(given: &ArgMatches) -> Result<bool> {
     let wanted: Vec<String> = given.get_many("scenario").into_iter().flatten().cloned().collect();
-    let (reference, ours) = (path(given, "reference")?, path(given, "ours")?);
+    if given.get_flag("changes") {
+        return Ok(list_changes());
+    }
+    let (reference, ours) = (Reference::of(&path(given, "reference")?)?, path(given, "ours")?);
     let scenarios = compare::select(&wanted);
+    let mut unfit = 0;
     let (mut same, mut meant, mut wrong, mut broken) = (0, 0, 0, 0);
     for scenario in &scenarios {
+        if let Some(why) = compare::unfit(scenario, &reference) {
+            println!("not run    {}: {why}", scenario.name);
+            unfit += 1;
+            continue;
+        }
         match compare::compare(scenario, &reference, &ours) {
             Ok(comparison) => {
                 print!("{comparison}");
@@ -98,10 +114,26 @@ fn run_compare(given: &ArgMatches) -> Result<bool> {
         }
     }
     println!(
-        "{} scenarios: {same} the same, {meant} different on purpose, {wrong} different, {broken} broken",
+        "{} scenarios: {same} the same, {meant} different on purpose, {wrong} different, {broken} broken, {unfit} not run",
         scenarios.len()
     );
     Ok(wrong + broken == 0)
+}
+
+/// Prints where releases differ, and where ours differs from 2.3 on purpose.
+fn list_changes() -> bool {
+    println!("everywhere:");
+    releases::CHANGES.iter().for_each(|change| println!("    {}", change.what));
+    let all = scenarios::all();
+    println!("later releases do otherwise, ours does as 2.3:");
+    for scenario in all.iter().filter(|scenario| !scenario.later.is_empty()) {
+        println!("    {}: {}", scenario.name, scenario.later);
+    }
+    println!("ours differs from 2.3 on purpose:");
+    for scenario in all.iter().filter(|scenario| !scenario.deliberate.is_empty()) {
+        println!("    {}: {}", scenario.name, scenario.deliberate);
+    }
+    true
 }
 
 fn run_coverage(given: &ArgMatches) -> Result<bool> {

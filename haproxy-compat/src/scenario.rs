@@ -38,8 +38,12 @@ pub struct Scenario {
     pub files: &'static [(&'static str, &'static str)],
     /// The script.
     pub steps: &'static [Step],
-    /// Why the binaries are meant to differ here; empty when they are not.
+    /// Why ours is meant to differ from 2.3 here; empty when it is not.
     pub deliberate: &'static str,
+    /// What releases after 2.3 do otherwise here, where ours does as 2.3; empty when nothing.
+    pub later: &'static str,
+    /// Whether only a reference with OpenSSL knows the names.
+    pub openssl: bool,
 }
 
 /// One step of a script. What it brings is recorded.
@@ -47,8 +51,12 @@ pub struct Scenario {
 pub enum Step {
     /// Runs the binary to its end with these arguments, and records output and exit status.
     Run(&'static [&'static str]),
+    /// What the steps up to the next note are about; told with what is seen.
+    Note(&'static str),
     /// Opens another client connection, to the address of this name. The first is to `{fe}`.
     Connect(&'static str),
+    /// A client connects to this name and is refused without a byte, before or after it knows it is connected.
+    Refused(&'static str),
     /// The client sends.
     Send(&'static str),
     /// The client reads one response to a GET.
@@ -96,7 +104,7 @@ pub enum Step {
     Stat(&'static str, &'static str, &'static [&'static str]),
 }
 
-/// What was seen, in order, masked: who saw it, and what.
+/// What was seen, in order, masked: who saw it (and what it is about, in brackets), and what.
 pub type Record = Vec<(String, String)>;
 
 impl Scenario {
@@ -165,6 +173,7 @@ struct Stage {
     client: Option<Connection>,
     backend: Option<Connection>,
     mask: Mask,
+    about: &'static str,
     record: Record,
 }
 
@@ -180,6 +189,7 @@ impl Stage {
             client: None,
             backend: None,
             mask: Mask::default(),
+            about: "",
             record: Record::new(),
         };
         for number in 1..=4 {
@@ -229,6 +239,13 @@ impl Stage {
     fn step(&mut self, proxy: &Proxy, step: Step) -> Result<()> {
         match step {
             Step::Run(_) => anyhow::bail!("Run is a whole script"),
+            Step::Refused(name) => {
+                let answer = self.connect(proxy, name).ok().and_then(|()| self.client.take());
+                let bytes = answer.map(|mut client| client.drain()).transpose()?;
+                let bytes = bytes.map_or(Vec::new(), |(bytes, _)| bytes);
+                self.see("client", &format!("refused after {} bytes", bytes.len()));
+            }
+            Step::Note(about) => self.about = about,
             Step::Connect(name) => self.connect(proxy, name)?,
             Step::Cli(command) => {
                 let answer = proxy.cli_socket().ask(command)?;
@@ -349,6 +366,8 @@ impl Stage {
 
     fn see(&mut self, who: &str, what: &str) {
         let masked = self.mask.apply(what);
-        self.record.push((who.to_owned(), masked));
+        let about =
+            if self.about.is_empty() { String::new() } else { format!(" ({})", self.about) };
+        self.record.push((format!("{who}{about}"), masked));
     }
 }

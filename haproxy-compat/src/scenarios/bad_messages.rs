@@ -1,7 +1,7 @@
 //! Messages that cannot be parsed or are refused (manual 8.5; management.txt 9.3, 13.1): page, log line,
 //! counters, and what `show errors` tells.
 
-use super::scenario;
+use super::{BYTES, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::{self, *};
 
@@ -26,7 +26,7 @@ const FAILURES: Step = Stat("be", "s1", &["eresp", "srv_abrt", "cli_abrt"]);
 const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
 
 const fn request(name: &'static str, steps: &'static [Step]) -> Scenario {
-    scenario(name, BASE, "", steps)
+    later(BYTES, scenario(name, BASE, "", steps))
 }
 
 macro_rules! of_request {

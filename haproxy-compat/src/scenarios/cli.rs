@@ -1,38 +1,31 @@
 //! The runtime socket (management guide 9.3): commands, answers, levels.
 
-use super::scenario;
+use super::{deliberate, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
-const ADMIN: &str = "global
-    stats socket {cli} level admin
-defaults
-    mode http
-    timeout client 10s
-    timeout server 10s
-    timeout connect 10s
-frontend front
-    bind {fe}
-    default_backend back
-backend back
-    server w1 {web1}
-    server w2 {web2}
-";
+const ADMIN: &str = base!(
+    "http",
+    "global\n    stats socket {cli} level admin\n",
+    "",
+    "frontend front\n    bind {fe}\n    default_backend back\nbackend back\n    server w1 {web1}\n    server w2 {web2}\n"
+);
 
-const USER: &str = "global
-    stats socket {cli} level user
-defaults
-    mode http
-    timeout client 10s
-    timeout server 10s
-    timeout connect 10s
-listen front
-    bind {fe}
-    server w1 {web1}
-";
+const USER: &str = base!(
+    "http",
+    "global\n    stats socket {cli} level user\n",
+    "",
+    "listen front\n    bind {fe}\n    server w1 {web1}\n"
+);
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    scenario("cli/unknown-command", ADMIN, "", &[Cli("nonsense")]),
+    later(
+        "they list more commands",
+        deliberate(
+            "ours lists its own commands",
+            scenario("cli/unknown-command", ADMIN, "", &[Cli("nonsense")]),
+        ),
+    ),
     scenario("cli/show-backend", ADMIN, "", &[Cli("show backend")]),
     scenario(
         "cli/show-servers-state-names",
@@ -88,11 +81,17 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             Cli("set server back/w1 addr nonsense"),
         ],
     ),
-    scenario(
-        "cli/several-commands-on-a-line",
-        ADMIN,
-        "",
-        &[Cli("show backend;show backend; nonsense")],
+    later(
+        "they list more commands",
+        deliberate(
+            "ours lists its own commands",
+            scenario(
+                "cli/several-commands-on-a-line",
+                ADMIN,
+                "",
+                &[Cli("show backend;show backend; nonsense")],
+            ),
+        ),
     ),
     scenario(
         "cli/level-user-may-not",
@@ -100,6 +99,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "",
         &[Cli("disable server front/w1"), Cli("set server front/w1 state maint"), Cli("show sess")],
     ),
-    scenario("cli/show-stat-of-no-proxy", ADMIN, "", &[Cli("show stat nowhere")]),
-    scenario("cli/help", USER, "", &[Cli("help")]),
+    later(
+        "they have more columns",
+        deliberate(
+            "ours has columns of 2.3.21, and other limits of descriptors",
+            scenario("cli/show-stat-of-no-proxy", ADMIN, "", &[Cli("show stat nowhere")]),
+        ),
+    ),
+    later(
+        "they list more commands",
+        deliberate("ours lists its own commands", scenario("cli/help", USER, "", &[Cli("help")])),
+    ),
 ];

@@ -1,6 +1,6 @@
 //! What the proxy answers by itself (manual 1.3.1, 4.2 `errorfile`, `timeout …`): refusals and failures.
 
-use super::{HTTP, HTTP_S1, deliberate, scenario};
+use super::{HTTP, HTTP_S1, deliberate, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
@@ -89,7 +89,15 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     deliberate(
         "HAProxy 2.3.0 closes without a word; later releases answer 502, as the manual says",
-        scenario("errors/server-resets-502", HTTP_S1, "", &[Send(GET), Request, ServerReset, End]),
+        later(
+            "they keep the connection of the client after a 502",
+            scenario(
+                "errors/server-resets-502",
+                HTTP_S1,
+                "",
+                &[Send(GET), Request, ServerReset, End],
+            ),
+        ),
     ),
     scenario(
         "errors/server-talks-garbage-502",

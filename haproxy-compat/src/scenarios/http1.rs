@@ -1,6 +1,6 @@
 //! HTTP/1 messages as they pass (manual 1.2, 4.2 `option http-*`; RFC 9110, 9112).
 
-use super::{HTTP_S1, deliberate, scenario};
+use super::{HTTP_S1, deliberate, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
@@ -292,60 +292,69 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             Response,
         ],
     ),
-    scenario(
-        "http1/upgrade",
-        HTTP_S1,
-        "",
-        &[
-            Send(
-                "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-            ),
-            Request,
-            Answer(
-                "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-            ),
-            Response,
-            Send("\x01\x02"),
-            ServerBytes(2),
-            Answer("\x03\x04\x05"),
-            Bytes(3),
-            HalfClose,
-            ServerEnd,
-            ServerClose,
-            End,
-        ],
+    later(
+        "they want an upgrade to name its key",
+        scenario(
+            "http1/upgrade",
+            HTTP_S1,
+            "",
+            &[
+                Send(
+                    "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                ),
+                Request,
+                Answer(
+                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                ),
+                Response,
+                Send("\x01\x02"),
+                ServerBytes(2),
+                Answer("\x03\x04\x05"),
+                Bytes(3),
+                HalfClose,
+                ServerEnd,
+                ServerClose,
+                End,
+            ],
+        ),
     ),
-    scenario(
-        "http1/upgrade-refused",
-        HTTP_S1,
-        "",
-        &[
-            Send(
-                "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
-            ),
-            Request,
-            Answer(OK),
-            Response,
-            Send(GET),
-            Request,
-            Answer(OK),
-            Response,
-        ],
+    later(
+        "they want an upgrade to name its key",
+        scenario(
+            "http1/upgrade-refused",
+            HTTP_S1,
+            "",
+            &[
+                Send(
+                    "GET /ws HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+                ),
+                Request,
+                Answer(OK),
+                Response,
+                Send(GET),
+                Request,
+                Answer(OK),
+                Response,
+            ],
+        ),
     ),
-    scenario(
-        "http1/connect-tunnel",
-        HTTP_S1,
-        "",
-        &[
-            Send("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n"),
-            Request,
-            Answer("HTTP/1.1 200 OK\r\n\r\n"),
-            ResponseTo("CONNECT"),
-            Send("abc"),
-            ServerBytes(3),
-            Answer("de"),
-            Bytes(2),
-        ],
+    later(
+        "they take the default port from the host of CONNECT",
+        scenario(
+            "http1/connect-tunnel",
+            HTTP_S1,
+            "",
+            &[
+                Send("CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n"),
+                Request,
+                Answer("HTTP/1.1 200 OK\r\n\r\n"),
+                ResponseTo("CONNECT"),
+                Send("abc"),
+                ServerBytes(3),
+                Answer("de"),
+                Bytes(2),
+            ],
+        ),
     ),
     scenario(
         "http1/http-server-close",
@@ -424,25 +433,31 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     deliberate(
         REFUSED,
-        scenario(
-            "http1/empty-content-length",
-            HTTP_S1,
-            "",
-            &[
-                Send("GET / HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n\r\n"),
-                Request,
-                Answer(OK),
-                Response,
-            ],
+        later(
+            "they refuse it as ours does, with other pages",
+            scenario(
+                "http1/empty-content-length",
+                HTTP_S1,
+                "",
+                &[
+                    Send("GET / HTTP/1.1\r\nHost: h\r\nContent-Length:\r\n\r\n"),
+                    Request,
+                    Answer(OK),
+                    Response,
+                ],
+            ),
         ),
     ),
     deliberate(
         REFUSED,
-        scenario(
-            "http1/fragment-in-target",
-            HTTP_S1,
-            "",
-            &[Send("GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n"), Request, Answer(OK), Response],
+        later(
+            "they refuse a fragment",
+            scenario(
+                "http1/fragment-in-target",
+                HTTP_S1,
+                "",
+                &[Send("GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n"), Request, Answer(OK), Response],
+            ),
         ),
     ),
 ];

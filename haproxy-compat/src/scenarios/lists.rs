@@ -1,20 +1,16 @@
 //! ACLs and maps (configuration manual 7.1, 7.3.1 `map`; management guide 9.3): which entry decides, what
 //! the runtime socket answers.
 
-use super::{scenario, with_files};
+use super::{later, scenario, with_files};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
-const BASE: &str = "global
-    stats socket {cli} level admin
-defaults
-    mode http
-    timeout client 10s
-    timeout server 10s
-    timeout connect 10s
-frontend front
-    bind {fe}
-";
+const BASE: &str = base!(
+    "http",
+    "global\n    stats socket {cli} level admin\n",
+    "",
+    "frontend front\n    bind {fe}\n"
+);
 
 const FILES: &[(&str, &str)] = &[
     ("text.map", "# comment\n  /a A value \n\n/ab\tAB\n/abc ABC\n/a second\n"),
@@ -62,7 +58,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ],
         ),
     ),
-    with_files(
+    later("they tell versions and counts of entries", with_files(
         FILES,
         scenario(
             "lists/maps-asked",
@@ -81,7 +77,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 Cli("get map #0"),
             ],
         ),
-    ),
+    )),
     with_files(
         FILES,
         scenario(
@@ -109,7 +105,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             ],
         ),
     ),
-    with_files(
+    later("they tell versions and counts of entries", with_files(
         FILES,
         scenario(
             "lists/acls",
@@ -137,7 +133,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
                 Response,
             ],
         ),
-    ),
+    )),
     with_files(
         FILES,
         scenario(

@@ -3,7 +3,8 @@
 
 use haproxy::catalog::{LogVariable, PARTS};
 
-use super::HTTP;
+use super::samples::keep;
+use super::{HTTP, NEW};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
@@ -64,13 +65,20 @@ backend be
         name: keep(format!("log-variables/{name}")),
         base: HTTP,
         config: keep(config),
-        files: &[],
         steps: Box::leak(steps.into_boxed_slice()),
-        deliberate: "",
+        later: changed(name),
+        ..NEW
     }
 }
 
-/// What is made once stays until the end of the program.
-fn keep(text: String) -> &'static str {
-    Box::leak(text.into_boxed_str())
+/// What later releases write otherwise.
+fn changed(name: &str) -> &'static str {
+    match name {
+        "B" | "U" => super::BYTES,
+        "ID" => "they make an identifier for what is no request too",
+        "Ti" | "hr" | "hrl" | "hs" | "hsl" => {
+            "they write nothing, or a dash, where there is no request"
+        }
+        _ => "",
+    }
 }

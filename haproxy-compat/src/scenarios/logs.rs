@@ -1,6 +1,6 @@
 //! Log lines (manual 8): formats, fields, termination letters, headers of the transport.
 
-use super::{HTTP, scenario};
+use super::{BYTES, HTTP, RETRIES, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
@@ -8,121 +8,137 @@ const GET: &str = "GET /p?q HTTP/1.1\r\nHost: h\r\nUser-Agent: me\r\nConnection:
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nServer: s\r\n\r\nok";
 
 /// A log receiver, HTTP mode and `option httplog`.
-const HTTPLOG: &str = "global
-    log {log} local0
-defaults
-    mode http
-    log global
-    option httplog
-    timeout client 10s
-    timeout server 10s
-    timeout connect 10s
-";
+const HTTPLOG: &str =
+    base!("http", "global\n    log {log} local0\n", "    log global\n    option httplog\n", "");
 
-const HTTPLOG_MAIN: &str = "global
-    log {log} local0
-defaults
-    mode http
-    log global
-    option httplog
-    timeout client 10s
-    timeout server 10s
-    timeout connect 10s
-    timeout http-request 400ms
-listen main
-    bind {fe}
-    server s1 {s1}
-";
+const HTTPLOG_MAIN: &str = base!(
+    "http",
+    "global\n    log {log} local0\n",
+    "    log global\n    option httplog\n    timeout http-request 400ms\n",
+    "listen main\n    bind {fe}\n    server s1 {s1}\n"
+);
 
-const TCPLOG_MAIN: &str = "global
-    log {log} local0
-defaults
-    mode tcp
-    log global
-    option tcplog
-    timeout client 10s
-    timeout server 10s
-    timeout connect 10s
-listen main
-    bind {fe}
-    server s1 {s1}
-";
+const TCPLOG_MAIN: &str = base!(
+    "tcp",
+    "global\n    log {log} local0\n",
+    "    log global\n    option tcplog\n",
+    "listen main\n    bind {fe}\n    server s1 {s1}\n"
+);
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    scenario("logs/httplog", HTTPLOG_MAIN, "", &[Send(GET), Request, Answer(OK), End, Log]),
-    scenario(
-        "logs/httplog-post-with-body",
-        HTTPLOG_MAIN,
-        "",
-        &[Send("POST /u HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc"), Request, Answer(OK), End, Log],
+    later(
+        BYTES,
+        scenario("logs/httplog", HTTPLOG_MAIN, "", &[Send(GET), Request, Answer(OK), End, Log]),
     ),
-    scenario(
-        "logs/httplog-captures",
-        HTTPLOG_MAIN,
-        "    capture request header User-Agent len 10
+    later(
+        BYTES,
+        scenario(
+            "logs/httplog-post-with-body",
+            HTTPLOG_MAIN,
+            "",
+            &[
+                Send("POST /u HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc"),
+                Request,
+                Answer(OK),
+                End,
+                Log,
+            ],
+        ),
+    ),
+    later(
+        BYTES,
+        scenario(
+            "logs/httplog-captures",
+            HTTPLOG_MAIN,
+            "    capture request header User-Agent len 10
     capture request header Nothing len 10
     capture response header Server len 10
     capture cookie SID len 10
 ",
-        &[
-            Send(
-                "GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: 12345678901234\r\nCookie: SID=abc\r\nConnection: close\r\n\r\n",
-            ),
-            Request,
-            Answer(OK),
-            End,
-            Log,
-        ],
+            &[
+                Send(
+                    "GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: 12345678901234\r\nCookie: SID=abc\r\nConnection: close\r\n\r\n",
+                ),
+                Request,
+                Answer(OK),
+                End,
+                Log,
+            ],
+        ),
     ),
-    scenario("logs/bad-request", HTTPLOG_MAIN, "", &[Send("garb\x01age\r\n\r\n"), End, Log]),
-    scenario("logs/request-timeout", HTTPLOG_MAIN, "", &[Send("GET / HTTP/1.1\r\n"), End, Log]),
-    scenario("logs/client-aborts-request", HTTPLOG_MAIN, "", &[Send("GET / HT"), Close, Log]),
-    scenario("logs/empty-connection", HTTPLOG_MAIN, "", &[Connect("fe"), Close, Log]),
-    scenario(
-        "logs/server-closes-early",
-        HTTPLOG_MAIN,
-        "",
-        &[Send(GET), Request, ServerClose, End, Log],
+    later(
+        RETRIES,
+        scenario("logs/bad-request", HTTPLOG_MAIN, "", &[Send("garb\x01age\r\n\r\n"), End, Log]),
     ),
-    scenario(
-        "logs/response-cut-short",
-        HTTPLOG_MAIN,
-        "",
-        &[
-            Send(GET),
-            Request,
-            Answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
-            ServerClose,
-            End,
-            Log,
-        ],
+    later(
+        RETRIES,
+        scenario("logs/request-timeout", HTTPLOG_MAIN, "", &[Send("GET / HTTP/1.1\r\n"), End, Log]),
     ),
-    scenario(
-        "logs/server-timeout",
-        HTTPLOG,
-        "    timeout server 300ms\nlisten main\n    bind {fe}\n    server s1 {s1}\n",
-        &[Send(GET), Request, End, Log],
+    later(
+        RETRIES,
+        scenario("logs/client-aborts-request", HTTPLOG_MAIN, "", &[Send("GET / HT"), Close, Log]),
     ),
-    scenario(
-        "logs/denied-returned-redirected",
-        HTTPLOG_MAIN,
-        "    http-request deny if { path /no }
+    later(
+        RETRIES,
+        scenario("logs/empty-connection", HTTPLOG_MAIN, "", &[Connect("fe"), Close, Log]),
+    ),
+    later(
+        BYTES,
+        scenario(
+            "logs/server-closes-early",
+            HTTPLOG_MAIN,
+            "",
+            &[Send(GET), Request, ServerClose, End, Log],
+        ),
+    ),
+    later(
+        BYTES,
+        scenario(
+            "logs/response-cut-short",
+            HTTPLOG_MAIN,
+            "",
+            &[
+                Send(GET),
+                Request,
+                Answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"),
+                ServerClose,
+                End,
+                Log,
+            ],
+        ),
+    ),
+    later(
+        BYTES,
+        scenario(
+            "logs/server-timeout",
+            HTTPLOG,
+            "    timeout server 300ms\nlisten main\n    bind {fe}\n    server s1 {s1}\n",
+            &[Send(GET), Request, End, Log],
+        ),
+    ),
+    later(
+        RETRIES,
+        scenario(
+            "logs/denied-returned-redirected",
+            HTTPLOG_MAIN,
+            "    http-request deny if { path /no }
     http-request return status 200 if { path /yes }
     http-request redirect location /x if { path /old }
 ",
-        &[
-            Send("GET /no HTTP/1.0\r\n\r\n"),
-            End,
-            Log,
-            Connect("fe"),
-            Send("GET /yes HTTP/1.0\r\n\r\n"),
-            End,
-            Log,
-            Connect("fe"),
-            Send("GET /old HTTP/1.0\r\n\r\n"),
-            End,
-            Log,
-        ],
+            &[
+                Send("GET /no HTTP/1.0\r\n\r\n"),
+                End,
+                Log,
+                Connect("fe"),
+                Send("GET /yes HTTP/1.0\r\n\r\n"),
+                End,
+                Log,
+                Connect("fe"),
+                Send("GET /old HTTP/1.0\r\n\r\n"),
+                End,
+                Log,
+            ],
+        ),
     ),
     scenario(
         "logs/tcplog",
@@ -142,21 +158,26 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "    log {log} local1 notice\n    log {log} daemon\nlisten main\n    bind {fe}\n    server s1 {s1}\n",
         &[Send(GET), Request, Answer(OK), End, Log],
     ),
-    scenario(
-        "logs/log-format",
-        HTTP,
-        "    log {log} format rfc5424 local0
+    later(
+        BYTES,
+        scenario(
+            "logs/log-format",
+            HTTP,
+            "    log {log} format rfc5424 local0
     log-format \"%ci %b %s %ST %B %tsc %hr %hs %{+Q}r %HM %HP %HQ %HV %ac %sq %rc\"
 listen main
     bind {fe}
     server s1 {s1}
 ",
-        &[Send(GET), Request, Answer(OK), End, Log],
+            &[Send(GET), Request, Answer(OK), End, Log],
+        ),
     ),
-    scenario(
-        "logs/format-raw-and-tag",
-        "global\n log-tag other\n",
-        "defaults
+    later(
+        BYTES,
+        scenario(
+            "logs/format-raw-and-tag",
+            "global\n log-tag other\n",
+            "defaults
             mode http
             log {log} format raw local0
             option httplog
@@ -167,13 +188,17 @@ listen main
             bind {fe}
             server s1 {s1}
 ",
-        &[Send(GET), Request, Answer(OK), End, Log],
+            &[Send(GET), Request, Answer(OK), End, Log],
+        ),
     ),
-    scenario(
-        "logs/format-short",
-        HTTP,
-        "    log {log} format short local0\n    option httplog\nlisten main\n    bind {fe}\n    server s1 {s1}\n",
-        &[Send(GET), Request, Answer(OK), End, Log],
+    later(
+        BYTES,
+        scenario(
+            "logs/format-short",
+            HTTP,
+            "    log {log} format short local0\n    option httplog\nlisten main\n    bind {fe}\n    server s1 {s1}\n",
+            &[Send(GET), Request, Answer(OK), End, Log],
+        ),
     ),
     scenario(
         "logs/samples-and-levels",

@@ -1,16 +1,18 @@
 //! Connection failures: retries, redispatch, the queue (manual 4.2 `retries`, `option redispatch`).
 
-use super::{HTTP, scenario};
+use super::{BYTES, HTTP, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    scenario(
-        "retries/redispatch-to-the-other-server",
-        HTTP,
-        "    log {log} local0
+    later(
+        BYTES,
+        scenario(
+            "retries/redispatch-to-the-other-server",
+            HTTP,
+            "    log {log} local0
     option httplog
     option redispatch 1
     retries 2
@@ -20,19 +22,23 @@ listen main
     server s1 {dead} id 1
     server w1 {web1} id 2
 ",
-        &[Send(GET), End, Log],
+            &[Send(GET), End, Log],
+        ),
     ),
-    scenario(
-        "retries/one-retry-then-503",
-        HTTP,
-        "    log {log} local0
+    later(
+        BYTES,
+        scenario(
+            "retries/one-retry-then-503",
+            HTTP,
+            "    log {log} local0
     option httplog
     retries 1
 listen main
     bind {fe}
     server s1 {dead}
 ",
-        &[Send(GET), End, Log],
+            &[Send(GET), End, Log],
+        ),
     ),
     scenario(
         "retries/counted",

@@ -1,6 +1,6 @@
 //! Actions that act on the connection, or fail for lack of room (manual 4.2, "http-request" and its kin).
 
-use super::scenario;
+use super::{BYTES, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
@@ -37,7 +37,7 @@ macro_rules! header {
 /// A listener with these rules and a server that answers `OK`.
 macro_rules! rules {
     ($name:literal, $steps:expr, $($line:expr),+) => {
-        scenario(
+        later(BYTES, scenario(
             concat!("rules/", $name),
             SMALL,
             concat!(
@@ -46,7 +46,7 @@ macro_rules! rules {
                 " server s1 {s1}\n"
             ),
             $steps,
-        )
+        ))
     };
 }
 

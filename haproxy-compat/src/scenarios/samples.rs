@@ -1,7 +1,7 @@
 //! Samples (manual 7.3) and log variables (8.2.4): tables of expressions. Each table is one scenario: one
 //! proxy that answers request number N with what expression N gives, or that writes them all to a log.
 
-use super::HTTP;
+use super::{BYTES, HTTP, NEW};
 use crate::scenario::Scenario;
 use crate::scenario::Step::{self, *};
 
@@ -314,6 +314,9 @@ const LOG_VARYING: &[&str] = &[
     "fp", "ms", "pid", "rt", "sp", "t", "tr", "trg", "trl",
 ];
 
+/// Names of old that still work.
+const LOG_REPLACED: &[&str] = &["Bi", "Bp", "Ci", "Cp", "Fi", "Fp", "Si", "Sp", "cc", "cs", "st"];
+
 /// What the flags do to variables and expressions.
 const FLAG_ROWS: &[&str] = &[
     "%{+Q}HU",
@@ -342,10 +345,8 @@ const OK: &str =
 pub fn scenarios() -> Vec<Scenario> {
     let mut all: Vec<Scenario> = TABLES.iter().map(of_table).collect();
     all.push(of_responses());
-    all.push(of_log(
-        "samples/log-variables",
-        LOG_ROWS.iter().map(|name| format!("{name}=%{name}")).collect(),
-    ));
+    let rows = LOG_ROWS.iter().map(|name| format!("{name}=%{name}")).collect();
+    all.push(Scenario { later: BYTES, ..of_log("samples/log-variables", rows) });
     let varying = LOG_VARYING.iter().map(|name| format!("{name}=~%{name}~")).collect();
     all.push(of_log("samples/log-variables-that-vary", varying));
     let escaped = vec!["%{+E}[var(txn.x)]".to_owned(), "%{+Q,+E}[var(txn.x)]".to_owned()];
@@ -353,18 +354,23 @@ pub fn scenarios() -> Vec<Scenario> {
         deliberate: "2.3.0 cuts an escaped value to the length it had before; later releases do not",
         ..of_log("samples/log-escaped-expression", escaped)
     });
+    let old = LOG_REPLACED.iter().map(|name| format!("{name}=~%{name}~")).collect();
+    all.push(Scenario {
+        later: "they do not know these names any more",
+        ..of_log("samples/log-variables-replaced", old)
+    });
     all.push(of_log("samples/log-flags", FLAG_ROWS.iter().map(|row| (*row).to_owned()).collect()));
     all
 }
 
 /// What is made once stays until the end of the program.
-fn keep(text: String) -> &'static str {
+pub(super) fn keep(text: String) -> &'static str {
     Box::leak(text.into_boxed_str())
 }
 
 fn scenario(name: &'static str, config: String, steps: Vec<Step>) -> Scenario {
     let steps = Box::leak(steps.into_boxed_slice());
-    Scenario { name, base: HTTP, config: keep(config), files: &[], steps, deliberate: "" }
+    Scenario { name, base: HTTP, config: keep(config), steps, ..NEW }
 }
 
 /// One rule and one request for each row.

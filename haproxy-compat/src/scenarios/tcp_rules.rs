@@ -1,22 +1,17 @@
 //! The TCP rule sets, the PROXY protocol, stickiness, and samples of connection and state (manual 4.2, 5.1,
 //! 5.2, 7.3.2, 7.3.3, 7.3.5).
 
-use super::{HTTP, scenario};
+use super::{HTTP, RETRIES, later, scenario};
 use crate::scenario::Scenario;
 use crate::scenario::Step::*;
 
 /// TCP mode with a log and a runtime socket.
-const TCP: &str = "global
-    log {log} format raw local0
-    stats socket {cli} level admin
-defaults
-    mode tcp
-    log global
-    option tcplog
-    timeout client 10s
-    timeout server 10s
-    timeout connect 10s
-";
+const TCP: &str = base!(
+    "tcp",
+    "global\n    log {log} format raw local0\n    stats socket {cli} level admin\n",
+    "    log global\n    option tcplog\n",
+    ""
+);
 
 const GET: &str = "GET /p HTTP/1.1\r\nHost: h\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -82,28 +77,34 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "listen main\n bind {fe}\n tcp-request session reject if { src 127.0.0.1 }\n server s1 {s1}\n",
         &[Connect("fe"), End, Stat("main", "FRONTEND", DENIED)],
     ),
-    scenario(
-        "tcp-rules/content-accept-then-reject",
-        TCP,
-        "listen main\n bind {fe}\n tcp-request inspect-delay 5s\n tcp-request content accept if { req.payload(0,2) -m str ok }\n tcp-request content reject\n server s1 {s1}\n",
-        &[
-            Send("ok"),
-            ServerBytes(2),
-            ServerClose,
-            End,
-            Log,
-            Connect("fe"),
-            Send("no"),
-            End,
-            Log,
-            Stat("main", "FRONTEND", DENIED),
-        ],
+    later(
+        RETRIES,
+        scenario(
+            "tcp-rules/content-accept-then-reject",
+            TCP,
+            "listen main\n bind {fe}\n tcp-request inspect-delay 5s\n tcp-request content accept if { req.payload(0,2) -m str ok }\n tcp-request content reject\n server s1 {s1}\n",
+            &[
+                Send("ok"),
+                ServerBytes(2),
+                ServerClose,
+                End,
+                Log,
+                Connect("fe"),
+                Send("no"),
+                End,
+                Log,
+                Stat("main", "FRONTEND", DENIED),
+            ],
+        ),
     ),
-    scenario(
-        "tcp-rules/wait-end",
-        TCP,
-        "listen main\n bind {fe}\n tcp-request inspect-delay 200ms\n tcp-request content reject if WAIT_END\n server s1 {s1}\n",
-        &[Send("x"), End, Log, Stat("main", "FRONTEND", DENIED)],
+    later(
+        RETRIES,
+        scenario(
+            "tcp-rules/wait-end",
+            TCP,
+            "listen main\n bind {fe}\n tcp-request inspect-delay 200ms\n tcp-request content reject if WAIT_END\n server s1 {s1}\n",
+            &[Send("x"), End, Log, Stat("main", "FRONTEND", DENIED)],
+        ),
     ),
     scenario(
         "tcp-rules/response-reject",
@@ -125,11 +126,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "listen main\n bind {fe}\n tcp-response inspect-delay 5s\n tcp-response content close if { res.payload(0,2) -m str cl }\n server s1 {s1}\n",
         &[Send("x"), ServerBytes(1), Answer("cl"), End, Log],
     ),
-    scenario(
-        "tcp-rules/silent-drop",
-        TCP,
-        "listen main\n bind {fe}\n tcp-request inspect-delay 5s\n tcp-request content silent-drop if { req.len gt 0 }\n server s1 {s1}\n",
-        &[Send("x"), Log, Stat("main", "FRONTEND", DENIED)],
+    later(
+        RETRIES,
+        scenario(
+            "tcp-rules/silent-drop",
+            TCP,
+            "listen main\n bind {fe}\n tcp-request inspect-delay 5s\n tcp-request content silent-drop if { req.len gt 0 }\n server s1 {s1}\n",
+            &[Send("x"), Log, Stat("main", "FRONTEND", DENIED)],
+        ),
     ),
     scenario(
         "tcp-rules/http-in-tcp-mode",
@@ -150,11 +154,14 @@ pub(super) const SCENARIOS: &[Scenario] = &[
             End,
         ],
     ),
-    scenario(
-        "tcp-rules/track-and-count",
-        TCP,
-        "listen main\n bind {fe}\n stick-table type string len 9 size 10 store conn_cnt,gpc0,gpt0,sess_cnt\n tcp-request connection track-sc0 src\n tcp-request connection sc-inc-gpc0(0)\n tcp-request session sc-set-gpt0(0) 7\n tcp-request inspect-delay 5s\n tcp-request content track-sc1 req.payload(0,2)\n tcp-request content reject if { sc1_conn_cnt gt 0 } { req.payload(0,2) -m str no }\n server s1 {s1}\n",
-        &[Send("no"), End, Log],
+    later(
+        RETRIES,
+        scenario(
+            "tcp-rules/track-and-count",
+            TCP,
+            "listen main\n bind {fe}\n stick-table type string len 9 size 10 store conn_cnt,gpc0,gpt0,sess_cnt\n tcp-request connection track-sc0 src\n tcp-request connection sc-inc-gpc0(0)\n tcp-request session sc-set-gpt0(0) 7\n tcp-request inspect-delay 5s\n tcp-request content track-sc1 req.payload(0,2)\n tcp-request content reject if { sc1_conn_cnt gt 0 } { req.payload(0,2) -m str no }\n server s1 {s1}\n",
+            &[Send("no"), End, Log],
+        ),
     ),
     scenario(
         "tcp-rules/set-src-and-dst",
