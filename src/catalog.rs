@@ -605,7 +605,8 @@ mod tests {
         }
         for row in PARTS.iter().flat_map(|part| part.server_options) {
             for example in row.examples {
-                let text = format!("backend x\n    server s 127.0.0.1:80 {example}\n");
+                let text =
+                    format!("backend x\n    mode http\n    server s 127.0.0.1:80 {example}\n");
                 assert_eq!(alerts(text), [""; 0], "{example}");
             }
         }
@@ -693,7 +694,6 @@ mod tests {
         "option splice-response",
         "profiling.tasks",
         "rule set-nice",
-        "server no-agent-check",
         "server no-check-ssl",
         "server npn",
         "ssl-dh-param-file",

@@ -4,7 +4,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use haproxy_compat::harness::{Connection, PATIENCE, Proxy, Server, Signal, Syslog, eventually};
+use haproxy_compat::harness::{
+    Connection, PATIENCE, Proxy, Server, Signal, Syslog, Web, eventually,
+};
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, geteuid};
 
@@ -305,6 +307,18 @@ fn variables_of_the_environment_are_seen_everywhere() -> Result<()> {
     assert_eq!(proxy.cli("show env PRESET")?, "PRESET=one-more\n\n");
     assert_eq!(proxy.cli("show env OUTER")?, "OUTER=own\n\n");
     assert_eq!(proxy.cli("show env GONE")?, "Variable not found\n\n");
+    Ok(())
+}
+
+#[test]
+fn addresses_know_variables_without_quotes() -> Result<()> {
+    let web = Web::start("web")?;
+    let (host, port) = (web.address().ip().to_string(), web.address().port().to_string());
+    let config = format!(
+        "{HTTP}listen fe\n    bind {{fe}}\n    server s1 $HOST:${{PORT}}${{NOTHING}} check addr ${{HOST}} port \"$PORT\"\n"
+    );
+    let proxy = proxy(&config).env("HOST", &host).env("PORT", &port).start()?;
+    assert_eq!(proxy.connect("fe")?.get("/", "")?.text(), "web");
     Ok(())
 }
 

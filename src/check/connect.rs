@@ -37,7 +37,8 @@ pub fn parse(line: &mut Line<'_>) -> Result<(Connect, Option<String>), Diagnosti
             }
             "addr" => {
                 let text = argument(line, &word, "<ipv4|ipv6>")?;
-                let address = AddressSpec::accept(&text, Accepts::TARGET, line.outside);
+                let address =
+                    AddressSpec::accept(&line.expand(&text), Accepts::TARGET, line.outside);
                 let address =
                     address.map_err(|e| line.alert(format!("'{name}' : 'addr' : {e}")))?;
                 connect.address = address.socket();

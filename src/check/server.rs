@@ -179,7 +179,7 @@ fn positive(line: &mut OptionLine<'_, '_>) -> Result<u32, Diagnostic> {
 fn addr(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
     let word = argument(line, "<ipv4|ipv6> as argument")?;
     let accepts = Accepts { resolved: true, ..Accepts::TARGET };
-    let address = AddressSpec::accept(&word, accepts, line.outside);
+    let address = AddressSpec::accept(&line.expand(&word), accepts, line.outside);
     let (subject, name) = (&line.subject, line.name);
     let address = address.map_err(|e| line.alert(format!("'{subject}' : '{name}' : {e}.")))?;
     server.check.addr = address.socket();

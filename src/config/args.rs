@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::catalog::Keyword;
 use crate::config::diagnostic::{Diagnostic, Diagnostics, Level, Place};
+use crate::config::environment::Environment;
 use crate::config::global::GlobalSpec;
 use crate::config::outside::Outside;
 use crate::config::proxy::Mode;
@@ -145,6 +146,13 @@ pub struct Line<'a> {
     pub diagnostics: &'a mut Diagnostics,
 }
 
+impl Line<'_> {
+    /// The text of an address, with variables of the environment in their places.
+    pub fn expand(&mut self, text: &str) -> String {
+        self.spec.environment.expand(text, self.outside)
+    }
+}
+
 impl<'a> Deref for Line<'a> {
     type Target = Words<'a>;
     fn deref(&self) -> &Self::Target {
@@ -169,6 +177,7 @@ impl<'a> Line<'a> {
             subject,
             in_default: false,
             mode,
+            environment: &self.spec.environment,
             outside: &mut *self.outside,
             diagnostics: &mut *self.diagnostics,
         }
@@ -229,10 +238,19 @@ pub struct OptionLine<'a, 'b> {
     pub in_default: bool,
     /// What the proxy speaks, as far as was read.
     pub mode: Mode,
+    /// The variables of the environment, as the lines so far leave them.
+    pub environment: &'b Environment,
     /// The world outside.
     pub outside: &'b mut dyn Outside,
     /// Where warnings go.
     pub diagnostics: &'b mut Diagnostics,
+}
+
+impl OptionLine<'_, '_> {
+    /// The text of an address, with variables of the environment in their places.
+    pub fn expand(&mut self, text: &str) -> String {
+        self.environment.expand(text, self.outside)
+    }
 }
 
 impl<'a> Deref for OptionLine<'a, '_> {

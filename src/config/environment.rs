@@ -56,6 +56,23 @@ impl Environment {
         own.chain(set).collect()
     }
 
+    /// A text in which `$NAME` and `${NAME}` stand for variables, as they do in addresses outside of quotes
+    /// too; for what is not there stands nothing.
+    pub fn expand(&self, text: &str, outside: &mut dyn Outside) -> String {
+        let mut pieces = text.split('$');
+        let mut out = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            let piece = piece.strip_prefix('{').unwrap_or(piece);
+            let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let end = piece.find(|c| !is_name(c)).unwrap_or(piece.len());
+            let (name, rest) = piece.split_at(end);
+            let value = self.get(name, outside).unwrap_or_default();
+            out.push_str(&String::from_utf8_lossy(&value));
+            out.push_str(rest.strip_prefix('}').unwrap_or(rest));
+        }
+        out
+    }
+
     fn keep_only(&mut self, names: BTreeSet<String>) {
         self.changed.retain(|name, _| names.contains(name));
         self.left = Some(match self.left.take() {

@@ -16,7 +16,7 @@ fn any(line: &mut Line<'_>) -> Parsed {
 
 /// Checks `<address>:<port>`; `subject` is how HAProxy names the line.
 fn address(line: &mut Line<'_>, subject: &str, text: &str, port: bool) -> Parsed {
-    match AddressSpec::parse(text) {
+    match AddressSpec::parse(&line.expand(text)) {
         Err(e) => Err(line.alert(format!("{subject} : {e}"))),
         Ok(AddressSpec::Inet { host, ports }) => {
             if let HostSpec::Name(name, _) = &host

@@ -209,7 +209,7 @@ fn log(line: &mut Line<'_>, agent: &mut AgentSpec) -> Parsed {
         agent.log.extend(line.global().log.targets.clone());
         return Ok(());
     }
-    let target = target::parse(&mut line.words, false)?;
+    let target = target::parse(line, false)?;
     target.check_host(line.outside).map_err(|e| line.alert(e))?;
     agent.log.push(target);
     Ok(())

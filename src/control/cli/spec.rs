@@ -136,6 +136,7 @@ pub struct CliBindSpec {
 fn socket(line: &mut Line<'_>) -> Parsed {
     let missing = "'stats socket' in global section expects an address or a path to a UNIX socket";
     let word = line.required(missing)?.str().into_owned();
+    let word = line.expand(&word);
     let place = line.last_place();
     let address = AddressSpec::parse(&word).and_then(|address| match address {
         AddressSpec::Inet { ports: PortsSpec::None, .. } => {

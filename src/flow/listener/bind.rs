@@ -100,7 +100,7 @@ fn bind(line: &mut Line<'_>) -> Parsed {
     let unix = line.global().process.unix_bind.clone();
     let mut addresses = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
-        let address = AddressSpec::accept(part, Accepts::BIND, line.outside);
+        let address = AddressSpec::accept(&line.expand(part), Accepts::BIND, line.outside);
         let mut address = address.map_err(|e| line.alert(format!("'bind' : {e}")))?;
         if let (AddressSpec::Unix(path), Some(prefix)) = (&mut address, &unix.prefix) {
             *path = format!("{prefix}{}", path.display()).into();

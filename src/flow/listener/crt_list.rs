@@ -79,6 +79,7 @@ fn check_option(
         subject: line.subject.clone(),
         in_default: false,
         mode: line.mode,
+        environment: line.environment,
         outside: &mut *line.outside,
         diagnostics: &mut *line.diagnostics,
     };

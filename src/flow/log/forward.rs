@@ -299,6 +299,7 @@ fn bind(line: &mut Line<'_>) -> Parsed {
     let place = line.last_place();
     let mut addresses = Vec::new();
     for part in text.split(',').filter(|part| !part.is_empty()) {
+        let part = &line.expand(part);
         let address = AddressSpec::accept(part, Accepts::BIND, line.outside);
         // As 2.3 does, a stream's address without a port is taken, and nothing listens there.
         let portless = |error| match AddressSpec::parse(part) {

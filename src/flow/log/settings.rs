@@ -98,7 +98,7 @@ fn log(line: &mut Line<'_>) -> Parsed {
         line.rest();
         return log_global(line, in_global);
     }
-    let target = target::parse(&mut line.words, in_global)?;
+    let target = target::parse(line, in_global)?;
     if line.section.intersects(Sections::PEERS.and(Sections::LOG_FORWARD)) {
         target.check_host(line.outside).map_err(|e| line.alert(e))?;
     }

@@ -2,7 +2,7 @@
 //! line, out comes a target as written.
 
 use crate::config::address::{AddressSpec, HostSpec, PortsSpec};
-use crate::config::args::{Words, parse_lenient};
+use crate::config::args::{Line, Words, parse_lenient};
 use crate::config::diagnostic::{Diagnostic, Place};
 use crate::config::outside::Outside;
 
@@ -123,7 +123,17 @@ pub enum TargetAddress {
 const LENGTH: usize = 1024;
 
 /// Reads what follows `log`. `in_global` words one message.
-pub fn parse(words: &mut Words<'_>, in_global: bool) -> Result<TargetSpec, Diagnostic> {
+pub fn parse(line: &mut Line<'_>, in_global: bool) -> Result<TargetSpec, Diagnostic> {
+    let (environment, outside) = (&line.spec.environment, &mut *line.outside);
+    read(&mut line.words, in_global, &mut |text| environment.expand(text, outside))
+}
+
+/// The same of words alone; `expand` puts variables in their places.
+fn read(
+    words: &mut Words<'_>,
+    in_global: bool,
+    expand: &mut dyn FnMut(&str) -> String,
+) -> Result<TargetSpec, Diagnostic> {
     let or_global = if in_global { "" } else { "or global" };
     let missing = format!("log : expects <address> and <facility> {or_global} as arguments");
     let (Some(address), Some(_)) = (words.word(), words.peek()) else {
@@ -146,7 +156,8 @@ pub fn parse(words: &mut Words<'_>, in_global: bool) -> Result<TargetSpec, Diagn
     if let Some(extra) = words.word() {
         return Err(words.alert(format!("log : cannot handle unexpected argument '{extra}'")));
     }
-    target.address = read_address(&address.str()).map_err(|e| words.alert(format!("log : {e}")))?;
+    let text = expand(&address.str());
+    target.address = read_address(&text).map_err(|e| words.alert(format!("log : {e}")))?;
     Ok(target)
 }
 
@@ -257,22 +268,23 @@ mod tests {
     use super::*;
     use crate::config::words::Word;
 
-    fn read(text: &str) -> Result<TargetSpec, String> {
+    fn read_text(text: &str) -> Result<TargetSpec, String> {
         let words: Vec<Word> = text.split_whitespace().map(Word::new).collect();
         let place = Place { file: "f".into(), line: 1, column: 0 };
         let mut words = Words { all: &words, next: 0, place: &place };
-        parse(&mut words, false).map_err(|d| d.text)
+        read(&mut words, false, &mut str::to_owned).map_err(|d| d.text)
     }
 
     #[test]
     fn every_part_of_a_line() {
-        let target = read("127.0.0.1:514 len 2000 format raw sample 2-3,5:10 local0 notice err");
+        let target =
+            read_text("127.0.0.1:514 len 2000 format raw sample 2-3,5:10 local0 notice err");
         let target = target.unwrap();
         assert_eq!((target.length, target.header), (2000, Some(Header::Raw)));
         let sample = SampleSpec { ranges: vec![(2, 3), (5, 5)], size: 10 };
         assert_eq!(target.sample, Some(sample));
         assert_eq!((target.facility, target.level, target.least), (16, 5, 3));
-        let target = read("stdout local7").unwrap();
+        let target = read_text("stdout local7").unwrap();
         assert_eq!(target.address, TargetAddress::Address(AddressSpec::Inherited(1)));
         assert_eq!((target.facility, target.level, target.least), (23, 7, 0));
     }
@@ -299,7 +311,11 @@ mod tests {
             ("127.0.0.1:1-2 local0", "port range not permitted here in '127.0.0.1:1-2'"),
         ];
         for (text, error) in cases {
-            assert_eq!(read(text).unwrap_err(), format!("parsing [f:1] : log : {error}"), "{text}");
+            assert_eq!(
+                read_text(text).unwrap_err(),
+                format!("parsing [f:1] : log : {error}"),
+                "{text}"
+            );
         }
     }
 }

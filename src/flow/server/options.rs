@@ -127,7 +127,7 @@ fn server(line: &mut Line<'_>) -> Parsed {
             line.alert(format!("character '{c}' is not permitted in server name '{name}'."))
         );
     }
-    let text = address.str();
+    let text = line.expand(&address.str());
     let address = AddressSpec::accept(&text, Accepts::SERVER, line.outside);
     let address = address.map_err(|e| line.alert(format!("'server {name}' : {e}")))?;
     let options = line.proxy().default_server.clone();

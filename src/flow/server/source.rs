@@ -173,6 +173,7 @@ fn source(line: &mut Line<'_>) -> Parsed {
     const USAGE: &str =
         "'source' expects <addr>[:<port>], and optionally 'usesrc' <addr>, and 'interface' <name>.";
     let word = line.required(USAGE)?.str().into_owned();
+    let word = line.expand(&word);
     let outside = &mut line.outside;
     let read = SourceSpec::of_address(&word, |name| outside.resolve(name).ok()?.first().copied());
     let mut source = read.map_err(|e| line.alert(format!("'source {word}' : {e}")))?;
@@ -203,6 +204,7 @@ fn source(line: &mut Line<'_>) -> Parsed {
 
 fn dispatch(line: &mut Line<'_>) -> Parsed {
     let word = line.word().map(|w| w.str().into_owned()).unwrap_or_default();
+    let word = line.expand(&word);
     let fails = |e: &str| format!("'dispatch' : {e}");
     if word.is_empty() {
         return Err(

@@ -23,7 +23,7 @@ fn template(line: &mut Line<'_>) -> Parsed {
     let Some((low, high)) = numbers(&range) else {
         return Err(line.alert(format!("Wrong server-template number or range arg '{range}'.")));
     };
-    let text = address.str().into_owned();
+    let text = line.expand(&address.str());
     let address = AddressSpec::accept(&text, Accepts::SERVER, line.outside);
     let address = address.map_err(|e| line.alert(format!("'server-template {prefix}' : {e}")))?;
     let prefix = prefix.str();

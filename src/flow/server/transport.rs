@@ -109,6 +109,7 @@ fn sni(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
 
 fn socks4(line: &mut OptionLine<'_, '_>, _: &mut ServerSpec) -> Parsed {
     let text = word(line, "<addr>:<port>")?;
+    let text = line.expand(&text);
     match AddressSpec::accept(&text, Accepts::PLACE, line.outside) {
         Ok(_) => Ok(()),
         Err(e) => Err(refuse(line, format!("'socks4 {text}' : {e}"))),
@@ -122,9 +123,9 @@ fn source(line: &mut OptionLine<'_, '_>, server: &mut ServerSpec) -> Parsed {
             "'source' expects <addr>[:<port>[-<port>]], and optionally 'usesrc' <addr>, and 'interface' <name> as argument",
         ));
     };
+    let text = line.expand(&text.str());
     let outside = &mut line.outside;
-    let read =
-        SourceSpec::of_address(&text.str(), |name| outside.resolve(name).ok()?.first().copied());
+    let read = SourceSpec::of_address(&text, |name| outside.resolve(name).ok()?.first().copied());
     let mut source = read.map_err(|e| refuse(line, format!("'source {text}' : {e}")))?;
     loop {
         if line.accept("usesrc") {

@@ -269,7 +269,7 @@ fn nameserver(line: &mut Line<'_>) -> Parsed {
         return Err(Diagnostic::alert(Some(&place), text));
     }
     let accepts = Accepts { datagram: true, ..Accepts::PLACE };
-    let address = AddressSpec::accept(&word.str(), accepts, line.outside);
+    let address = AddressSpec::accept(&line.expand(&word.str()), accepts, line.outside);
     let address = address.map_err(|e| line.alert(format!("'nameserver {name}' : {e}")))?;
     let Some(address) = address.socket() else {
         let text = format!("'nameserver {name}' : '{word}' is no internet address");
