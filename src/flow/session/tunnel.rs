@@ -105,8 +105,8 @@ fn silence(
     let of_client = heard.since(heard.client, frontend.independent);
     let of_server = heard.since(heard.server, backend.independent);
     if let Some(limit) = backend.tunnel.or(frontend.tunnel).filter(|_| !half_closed) {
-        // Both have the same patience.
-        return Some(match of_client < of_server {
+        // Both have the same patience; the client's is looked at first.
+        return Some(match of_client <= of_server {
             true => (of_client + limit, Who::ClientTimeout),
             false => (of_server + limit, Who::ServerTimeout),
         });
