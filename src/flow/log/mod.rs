@@ -272,12 +272,8 @@ impl LogSpec {
         }
         let mode = proxy.basics.mode;
         if let Some((format, place)) = &self.format {
-            let format = format.in_mode(mode).unwrap_or_else(|| {
-                let what = format!("{} '{}'", proxy.kind.word(), proxy.name);
-                let text = format!("parsing [{place}] : 'option httplog' not usable with {what} (needs 'mode http'). Falling back to 'option tcplog'.");
-                compiler.diagnostics.push(Diagnostic::warning(Some(place), text));
-                &FormatSpec::Tcp
-            });
+            // The checks of modes have told that it falls back.
+            let format = format.in_mode(mode).unwrap_or(&FormatSpec::Tcp);
             log.format = parse("log-format", format.text(), mode, place, compiler);
         }
         if let Some((text, place)) = &self.structured {
