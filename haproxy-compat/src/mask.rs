@@ -32,6 +32,8 @@ const PATTERNS: &[(&str, &str)] = &[
     // What each binary says about itself.
     (r"haproxy version is .*", "haproxy version is VERSION"),
     (r"path to executable is .*", "path to executable is PATH"),
+    // How long a cache has held a response.
+    (r"\nage: [0-9]+\r", "\nage: N\r"),
     // A duration of a check.
     (r"check duration: [0-9]+ms", "check duration: Tms"),
 ];

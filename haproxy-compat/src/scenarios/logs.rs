@@ -236,22 +236,27 @@ listen main
             Log,
         ],
     ),
-    scenario(
-        "logs/structured-data",
-        HTTP,
-        "    log {log} format rfc5424 local0
+    later(
+        "they name no host where none is asked for",
+        scenario(
+            "logs/structured-data",
+            HTTP,
+            "    log {log} format rfc5424 local0
     log-format \"%ST\"
     log-format-sd \"[a@1 path=\\\"%{+E}HP\\\" from=\\\"%ci\\\"]\"
 listen main
     bind {fe}
     http-request return status 200
 ",
-        &[Send("GET /a\"]b HTTP/1.0\r\nX: 1\r\n\r\n"), End, Log],
+            &[Send("GET /a\"]b HTTP/1.0\r\nX: 1\r\n\r\n"), End, Log],
+        ),
     ),
-    scenario(
-        "logs/errors-separately",
-        HTTP,
-        "    log {log} format priority local0
+    later(
+        BYTES,
+        scenario(
+            "logs/errors-separately",
+            HTTP,
+            "    log {log} format priority local0
     option httplog
     option log-separate-errors
     option logasap
@@ -259,17 +264,18 @@ listen main
     bind {fe}
     server s1 {s1}
 ",
-        &[
-            Send("GET /ok HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
-            Request,
-            Answer(OK),
-            End,
-            Log,
-            Connect("fe"),
-            Send("bad\r\n\r\n"),
-            End,
-            Log,
-        ],
+            &[
+                Send("GET /ok HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"),
+                Request,
+                Answer(OK),
+                End,
+                Log,
+                Connect("fe"),
+                Send("bad\r\n\r\n"),
+                End,
+                Log,
+            ],
+        ),
     ),
     scenario(
         "logs/no-proxy-header",
@@ -294,12 +300,14 @@ frontend main
             Log,
         ],
     ),
-    scenario(
-        "logs/ring-and-startup-logs",
-        "global
+    later(
+        "they profile more",
+        scenario(
+            "logs/ring-and-startup-logs",
+            "global
     stats socket {cli} level admin
 ",
-        "ring r
+            "ring r
     format short
 frontend main
     mode http
@@ -309,17 +317,18 @@ frontend main
     bind {fe}
     http-request return status 200
 ",
-        &[
-            Send("GET /1 HTTP/1.0\r\n\r\n"),
-            End,
-            Cli("show events r"),
-            Cli("show events r -n"),
-            Cli("show events none"),
-            Cli("show profiling"),
-            Cli("set profiling tasks off"),
-            Cli("show profiling"),
-            Cli("set profiling x"),
-        ],
+            &[
+                Send("GET /1 HTTP/1.0\r\n\r\n"),
+                End,
+                Cli("show events r"),
+                Cli("show events r -n"),
+                Cli("show events none"),
+                Cli("show profiling"),
+                Cli("set profiling tasks off"),
+                Cli("show profiling"),
+                Cli("set profiling x"),
+            ],
+        ),
     ),
     scenario(
         "logs/health-check-down-and-up",

@@ -54,7 +54,6 @@ pub fn all() -> Vec<Scenario> {
         tcp_rules::SCENARIOS,
         balance::SCENARIOS,
         cookies::SCENARIOS,
-        cache::SCENARIOS,
         redirects::SCENARIOS,
         retries::SCENARIOS,
         rules::SCENARIOS,
@@ -64,12 +63,18 @@ pub fn all() -> Vec<Scenario> {
         lists::SCENARIOS,
         config::SCENARIOS,
         checks::SCENARIOS,
-        compression::SCENARIOS,
         options::SCENARIOS,
     ];
     let mut all = families.concat();
-    let told = "they tell more of resolvers";
-    all.extend(resolvers::SCENARIOS.iter().map(|scenario| later(told, *scenario)));
+    let of_family = |family: &[Scenario], what| -> Vec<Scenario> {
+        family.iter().map(|scenario| later(what, *scenario)).collect()
+    };
+    all.extend(of_family(cache::SCENARIOS, BYTES));
+    all.extend(of_family(resolvers::SCENARIOS, "they tell more of resolvers"));
+    all.extend(of_family(
+        compression::SCENARIOS,
+        "they put the headers of coding in another order",
+    ));
     all.extend(samples::scenarios());
     all.extend(log_variables::scenarios());
     all.extend(expressions::scenarios());
