@@ -84,7 +84,6 @@ const TABLES: &[Rules] = &[
         last: STATE,
         rows: &[
             "tcp-request session accept\ntcp-request session reject",
-            "tcp-request session reject if { src 127.0.0.1 }",
             "tcp-request session set-src ipv4(10.1.2.3)",
             "tcp-request session set-src-port int(4711)\ntcp-request session set-src src,ipmask(8)\nhttp-request set-header x-port %[src_port]",
             "tcp-request session set-dst ipv4(10.1.2.4)",
