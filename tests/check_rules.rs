@@ -64,6 +64,23 @@ fn variables_go_from_one_connection_of_a_check_to_the_next() -> Result<()> {
 }
 
 #[test]
+fn variables_of_checks_take_no_more_memory_than_they_may() -> Result<()> {
+    let server = Server::listen()?;
+    // A variable counts for 72 bytes and its text: the first fits, the second does not.
+    let limited = DEFAULTS.replace("global\n", "global\n    tune.vars.check-max-size 100\n");
+    let rules = "    option httpchk
+    http-check set-var(check.a) str(one)
+    http-check set-var(check.b) str(two)
+    http-check send meth GET uri / hdr X-Test \"a=%[var(check.a)] b=%[var(check.b)]\"
+    server s1 {s1} check inter 30s
+";
+    let _proxy = proxy(&format!("{limited}{rules}")).name("s1", server.address()).start()?;
+    let request = text(&server.accept()?.request()?.raw);
+    assert!(request.contains("\r\nx-test: a=one b=\r\n"), "{request}");
+    Ok(())
+}
+
+#[test]
 fn expectations_tell_what_came() -> Result<()> {
     let web = Web::answering(|_| {
         b"HTTP/1.1 200 OK\r\nX-A: one\r\nX-Name: x-a\r\nContent-Length: 5\r\n\r\nhello".to_vec()

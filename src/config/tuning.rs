@@ -171,17 +171,6 @@ pub(super) fn text(line: &mut Line<'_>) -> Parsed {
     line.end()
 }
 
-/// A size that 2.3 reads as C's `atol` does, and refuses when it has a unit.
-fn vars_size(line: &mut Line<'_>) -> Parsed {
-    let name = line.keyword.name;
-    let Some(word) = line.word() else { return Ok(()) };
-    let sign = word.bytes().iter().take_while(|b| b"+-".contains(b)).count();
-    if word.bytes().iter().skip(sign).all(u8::is_ascii_digit) {
-        return Ok(());
-    }
-    Err(line.alert(format!("{name}: '{word}' is an invalid size")))
-}
-
 const GLOBAL: Keyword = Keyword { sections: Sections::GLOBAL, ..Keyword::NEW };
 
 /// The rows of this family.
@@ -584,16 +573,6 @@ pub const PART: Part = Part {
             examples: &["tune.sched.low-latency on"],
             status: Status::NoEffect("tasks are scheduled by tokio"),
             parse: on_off,
-            ..GLOBAL
-        },
-        Keyword {
-            name: "tune.vars.check-max-size",
-            args: "<size>",
-            default: "0, which is no limit",
-            doc: "Memory the variables of the scope check may use.",
-            examples: &["tune.vars.check-max-size 1024"],
-            status: Status::Planned,
-            parse: vars_size,
             ..GLOBAL
         },
         Keyword {

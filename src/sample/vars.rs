@@ -36,7 +36,7 @@ impl Drop for Kept {
 static COUNTED: AtomicU64 = AtomicU64::new(0);
 
 /// `tune.vars.…`: bytes that variables may take; 0 for as many as there are. A request's count for the
-/// transaction too, a transaction's for the session, a session's for the process.
+/// transaction too, a transaction's for the session, a session's and a health check's for the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VariableLimits {
     /// `global-max-size`
@@ -47,6 +47,8 @@ pub struct VariableLimits {
     pub session: u64,
     /// `txn-max-size`
     pub transaction: u64,
+    /// `check-max-size`
+    pub check: u64,
     /// `reqres-max-size`
     pub request: u64,
 }
@@ -130,10 +132,12 @@ impl VariableLimits {
         let stream = |scopes: &[&[u8]]| context.stream.map_or(0, |s| s.variables.size(scopes));
         let short = name.starts_with(b"req.") || name.starts_with(b"res.");
         let in_stream = short || name.starts_with(b"txn.");
+        let in_check = name.starts_with(b"check.");
         let in_session = in_stream || name.starts_with(b"sess.");
         let session = || context.session.variables.size(&[b""]) + stream(&[b""]);
         let process = || COUNTED.load(Relaxed) + size(&PROCESS.lock(), &[b""]);
-        (!short || fits(self.request, &|| stream(&[b"req.", b"res."])))
+        (!in_check || fits(self.check, &|| stream(&[b"check."])))
+            && (!short || fits(self.request, &|| stream(&[b"req.", b"res."])))
             && (!in_stream || fits(self.transaction, &|| stream(&[b""])))
             && (!in_session || fits(self.session, &session))
             && fits(self.process, &process)
@@ -256,6 +260,7 @@ fn limit(line: &mut Line<'_>) -> Parsed {
     };
     let limits = &mut line.global().variables;
     match name {
+        "tune.vars.check-max-size" => limits.check = size,
         "tune.vars.global-max-size" => limits.global = size,
         "tune.vars.proc-max-size" => limits.process = size,
         "tune.vars.sess-max-size" => limits.session = size,
@@ -276,6 +281,12 @@ const LIMIT: Keyword = Keyword {
 /// The rows of this family.
 pub const PART: Part = Part {
     keywords: &[
+        Keyword {
+            name: "tune.vars.check-max-size",
+            doc: "Memory that the variables of a health check may use.",
+            examples: &["tune.vars.check-max-size 1024"],
+            ..LIMIT
+        },
         Keyword {
             name: "tune.vars.global-max-size",
             doc: "Memory that all variables may use.",
