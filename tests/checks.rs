@@ -4,7 +4,7 @@
 use anyhow::Result;
 use haproxy_compat::harness::{Message, Proxy, Server, Signal, Syslog, Web, eventually};
 
-use crate::{proxy, testing_reference};
+use crate::{HTTP, proxy, testing_reference};
 
 const DEFAULTS: &str = "defaults
     mode http
@@ -316,6 +316,19 @@ fn checks_go_where_port_and_addr_say() -> Result<()> {
     other.wait_for_requests(1)?;
     assert_eq!(web.requests().len(), 0);
     assert_eq!(proxy.connect("fe")?.get("/", "Connection: close\r\n")?.body, b"web");
+    Ok(())
+}
+
+#[test]
+fn a_server_is_no_backup_though_the_others_are() -> Result<()> {
+    let (one, two) = (Web::start("one")?, Web::start("two")?);
+    let config = format!(
+        "{HTTP}listen fe\n    bind {{fe}}\n    default-server backup\n    server s1 {{s1}}\n    server s2 {{s2}} no-backup\n"
+    );
+    let proxy = proxy(&config).name("s1", one.address()).name("s2", two.address()).start()?;
+    for _ in 0..3 {
+        assert_eq!(proxy.connect("fe")?.get("/", "")?.text(), "two");
+    }
     Ok(())
 }
 

@@ -331,6 +331,16 @@ pub const PART: Part = Part {
             ..SERVER
         },
         ServerOption {
+            name: "no-backup",
+            doc: "Takes back a `backup` of `default-server`.",
+            examples: &["no-backup"],
+            parse: |_, server| {
+                server.backup = false;
+                Ok(())
+            },
+            ..SERVER
+        },
+        ServerOption {
             name: "disabled",
             doc: "Starts in maintenance.",
             examples: &["disabled"],

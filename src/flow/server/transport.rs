@@ -286,9 +286,11 @@ pub const PART: Part = Part {
         },
         ServerOption {
             name: "log-proto",
-            args: "<proto>",
-            doc: "How log messages are framed.",
-            examples: &["log-proto legacy"],
+            args: "{ legacy | octet-count }",
+            default: "legacy",
+            doc: "How log messages are framed on their way from a ring to this server.",
+            examples: &["log-proto octet-count"],
+            status: Status::Works,
             parse: log_proto,
             ..ServerOption::NEW
         },
@@ -307,12 +309,6 @@ pub const PART: Part = Part {
             doc: "The network namespace to connect from.",
             examples: &["namespace blue"],
             parse: namespace,
-            ..ServerOption::NEW
-        },
-        ServerOption {
-            name: "no-backup",
-            doc: "Undoes a backup of default-server.",
-            examples: &["no-backup"],
             ..ServerOption::NEW
         },
         ServerOption {
