@@ -289,7 +289,8 @@ const SILENT: &[Scenario] = &[
         "listen main\n bind {fe}\n tcp-request connection silent-drop\n server s1 {s1}\n",
         &[
             Connect("fe"),
-            Until("main", "FRONTEND", "conn_tot", "1"),
+            // It is counted last.
+            Until("main", "FRONTEND", "dreq", "1"),
             Stat("main", "FRONTEND", DENIED),
         ],
     ),
@@ -299,7 +300,8 @@ const SILENT: &[Scenario] = &[
         "listen main\n bind {fe}\n tcp-request session silent-drop\n server s1 {s1}\n",
         &[
             Connect("fe"),
-            Until("main", "FRONTEND", "conn_tot", "1"),
+            // It is counted last.
+            Until("main", "FRONTEND", "dreq", "1"),
             Stat("main", "FRONTEND", DENIED),
         ],
     ),
