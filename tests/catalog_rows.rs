@@ -146,6 +146,53 @@ fn expressions_without_their_arguments() {
     assert!(accepted.is_empty(), "{}", accepted.join("\n"));
 }
 
+/// An argument of this type, and one that is none; `None` where any text may stand.
+fn right_and_wrong(kind: ArgType) -> (&'static str, Option<&'static str>) {
+    match kind {
+        ArgType::Int => ("1", Some("one")),
+        ArgType::Ipv4 => ("127.0.0.1", Some("no/where")),
+        ArgType::Ipv6 => ("::1", Some("no/where")),
+        ArgType::Mask4 => ("24", Some("24bits")),
+        ArgType::Mask6 => ("64", Some("64bits")),
+        ArgType::Time => ("5s", Some("5x")),
+        ArgType::Size => ("10", Some("ten")),
+        ArgType::Regex => ("a", Some("[")),
+        ArgType::FieldNumber => ("1.2", Some("1.x")),
+        _ => ("a", None),
+    }
+}
+
+/// For each argument of a row that has a type, the arguments up to it, the last of them a wrong one.
+fn wrong_arguments(types: &[ArgType]) -> impl Iterator<Item = String> + '_ {
+    (0..types.len()).filter_map(|last| {
+        let wrong = right_and_wrong(types[last]).1?;
+        let right = types[..last].iter().map(|kind| right_and_wrong(*kind).0);
+        Some(right.chain([wrong]).collect::<Vec<_>>().join(","))
+    })
+}
+
+#[test]
+fn expressions_with_arguments_of_another_type() {
+    let _loading = Loading::begin(RealOutside::new(Sockets::default()).files(), None);
+    let (mut seen, mut accepted) = (0, Vec::new());
+    let mut judge = |text: String| {
+        seen += 1;
+        if Expr::parse(&text).is_ok() {
+            accepted.push(text);
+        }
+    };
+    for row in PARTS.iter().flat_map(|part| part.fetches) {
+        wrong_arguments(row.args).for_each(|args| judge(format!("{}({args})", row.name)));
+    }
+    for row in PARTS.iter().flat_map(|part| part.converters) {
+        let (example, _) = row.examples.first().unwrap();
+        let head = example.rsplit_once(&format!(",{}", row.name)).map_or("path", |(head, _)| head);
+        wrong_arguments(row.args).for_each(|args| judge(format!("{head},{}({args})", row.name)));
+    }
+    assert!(seen > 60, "{seen}");
+    assert!(accepted.is_empty(), "{} of {seen}:\n{}", accepted.len(), accepted.join("\n"));
+}
+
 /// Directives that 2.3.0 takes without their argument.
 const DIRECTIVES: &[&str] = &[
     "cache: max-age",
