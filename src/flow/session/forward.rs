@@ -190,36 +190,8 @@ async fn exchange(
     }
     let (mut from_server, mut to_server) = link.socket.split();
     let mut out = Buffer::take();
-    let mut head = std::mem::take(&mut stream.reply_body);
-    head.clear();
-    name_server(stream, &link.slot);
-    let connection = request_connection(stream, keep_server);
-    write::request(&stream.request, connection, stream.server_names(), &mut head);
-    let head_length = head.len();
-    let body = match &stream.kept_body {
-        Some(body) => {
-            head.extend_from_slice(body);
-            Body::None
-        }
-        None => stream.framing.body,
-    };
-    let mut decoder = Decoder::new(body);
-    let sent = Cell::new(u64::from(body == Body::Chunked));
-    let mut reframe = Reframe::new(body == Body::Chunked);
-    if !decoder.is_done()
-        && let Some(input) = &mut client.input
-    {
-        // What is here already goes out with the head, in one packet.
-        let received = input.filled().len();
-        if reframe.run(&mut decoder, input, &mut head, &sent).is_err() {
-            let later = (received - input.filled().len(), decoder.progress(), sent.get() - 1);
-            return Err(bad_body(stream, Some(input), later));
-        }
-        client.input.take_if(|i| i.is_empty());
-    }
-    if decoder.is_done() && stream.kept_body.is_none() && may_be_repeated(stream) {
-        stream.kept_body = head.get(head_length..).map(Into::into);
-    }
+    let opening = open(stream, &link.slot, keep_server, &mut client.input)?;
+    let Opening { bytes: mut head, decoder, reframe, sent } = opening;
     let written =
         client.timer.within(timeouts.server, to_server.write_all(&head, Follows::Unknown)).await;
     head.clear();
@@ -264,6 +236,55 @@ async fn exchange(
         Err(Failed::Response(ending)) => Err(ending),
         Err(Failed::Upload(failure)) => Err(upload_failed(stream, client.input.as_ref(), failure)),
     }
+}
+
+/// What a server is sent first, and how it goes on.
+struct Opening {
+    /// The head, and what is here of the body.
+    bytes: Vec<u8>,
+    decoder: Decoder,
+    reframe: Reframe,
+    /// Bytes of the body so far.
+    sent: Cell<u64>,
+}
+
+/// Writes the request's head, and what is here already of its body: both go out in one packet.
+fn open(
+    stream: &mut Stream<'_>,
+    slot: &Slot,
+    keep_server: bool,
+    input: &mut Option<Buffer>,
+) -> Result<Opening, Ending> {
+    let mut head = std::mem::take(&mut stream.reply_body);
+    head.clear();
+    name_server(stream, slot);
+    let connection = request_connection(stream, keep_server);
+    write::request(&stream.request, connection, stream.server_names(), &mut head);
+    let head_length = head.len();
+    let body = match &stream.kept_body {
+        Some(body) => {
+            head.extend_from_slice(body);
+            Body::None
+        }
+        None => stream.framing.body,
+    };
+    let mut decoder = Decoder::new(body);
+    let sent = Cell::new(u64::from(body == Body::Chunked));
+    let mut reframe = Reframe::new(body == Body::Chunked);
+    if !decoder.is_done()
+        && let Some(here) = input
+    {
+        let received = here.filled().len();
+        if reframe.run(&mut decoder, here, &mut head, &sent).is_err() {
+            let later = (received - here.filled().len(), decoder.progress(), sent.get() - 1);
+            return Err(bad_body(stream, Some(here), later));
+        }
+        input.take_if(|i| i.is_empty());
+    }
+    if decoder.is_done() && stream.kept_body.is_none() && may_be_repeated(stream) {
+        stream.kept_body = head.get(head_length..).map(Into::into);
+    }
+    Ok(Opening { bytes: head, decoder, reframe, sent })
 }
 
 /// Which direction has failed.
