@@ -1,6 +1,6 @@
 //! haproxy.cfg(5): every directive, option, action, fetch, converter, log variable and algorithm.
 
-use haproxy::catalog::{self, ActionRow, Fetch, Keyword, PARTS, Status};
+use haproxy::catalog::{self, AclKeyword, ActionRow, Fetch, Keyword, PARTS, Status};
 use haproxy::config::section::Sections;
 use haproxy::flow::rules::RuleSets;
 use haproxy::sample::args::signature;
@@ -288,8 +288,37 @@ fn acl_keywords(page: &mut Roff) {
             catalog::fetch(row.fetch).map_or(String::new(), |f| signature(f.args, f.required));
         page.text(&format!("The same as `{}{args} -m {}`.", row.fetch, row.method));
         let status_of_fetch = catalog::fetch(row.fetch).map_or(Status::Planned, |f| f.status);
-        status(status_of_fetch).iter().for_each(|text| page.text(text));
+        end_of_entry(page, "", Some(&acl_example(row)), status_of_fetch);
     }
+}
+
+/// A condition with this keyword: the arguments of its fetch's example, and a pattern that suits the method.
+fn acl_example(row: &AclKeyword) -> String {
+    let of_fetch = catalog::fetch(row.fetch).and_then(|fetch| fetch.examples.first());
+    let args = of_fetch.and_then(|example| example.strip_prefix(row.fetch)).map_or("", |rest| {
+        rest.split_inclusive(')').next().filter(|args| args.starts_with('(')).unwrap_or_default()
+    });
+    let pattern = match (row.method, row.fetch) {
+        ("beg", _) => "/static",
+        ("bin", _) => "16030100",
+        ("bool", _) => "",
+        ("dir", _) => "images",
+        ("dom", _) | (_, "ssl_fc_sni" | "req.ssl_sni") => "example.com",
+        ("end", _) => ".html",
+        ("int", "req.ssl_ver") => "3.1:3.3",
+        ("int", _) => "1:",
+        ("len", _) => "8:64",
+        ("reg", _) => "^[a-z]+$",
+        ("sub", _) => "example",
+        (_, "base") => "example.com/index.html",
+        (_, "method") => "GET HEAD",
+        (_, "req.hdr") => "www.example.com",
+        (_, "path" | "url") => "/index.html",
+        (_, "req.ver" | "res.ver") => "1.1",
+        (_, "http_auth_group") => "admins",
+        _ => "one two",
+    };
+    format!("acl found {}{args} {pattern}", row.name).trim_end().to_owned()
 }
 
 fn log_variables(page: &mut Roff) {
@@ -307,7 +336,7 @@ fn log_variables(page: &mut Roff) {
         if row.http {
             page.text("In HTTP mode only.");
         }
-        status(row.status).iter().for_each(|text| page.text(text));
+        end_of_entry(page, "", Some(&format!("log-format %{}", row.name)), row.status);
     }
 }
 
@@ -331,4 +360,31 @@ fn sorted<T>(
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by_key(|row| name(row));
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haproxy::config::diagnostic::Diagnostics;
+    use haproxy::config::outside::{RealOutside, Sockets};
+    use haproxy::config::source::Source;
+
+    #[test]
+    fn examples_that_are_made_up_here_are_valid() {
+        let of_keyword = |row: &AclKeyword| (catalog::fetch(row.fetch), acl_example(row));
+        let keywords = PARTS.iter().flat_map(|part| part.acl_keywords).map(of_keyword);
+        let works = |fetch: Option<&Fetch>| fetch.is_some_and(|f| f.status == Status::Works);
+        let acls = keywords.filter(|(fetch, _)| works(*fetch)).map(|(_, example)| example);
+        let variables = PARTS.iter().flat_map(|part| part.log_variables);
+        let formats = variables.map(|row| format!("log-format %{}", row.name));
+        for example in acls.chain(formats) {
+            let text = format!("userlist a\nfrontend x\n    mode http\n    {example}\n");
+            let source = Source { name: "example.cfg".into(), text: text.into_bytes().into() };
+            let mut outside = RealOutside::new(Sockets::default());
+            let mut told = Diagnostics::default();
+            haproxy::config::parse(&[source], &mut outside, &mut told);
+            let refusal = told.list.into_iter().find(|d| d.refuses).map(|d| d.text);
+            assert_eq!(refusal, None, "{example}");
+        }
+    }
 }
