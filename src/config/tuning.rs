@@ -171,6 +171,27 @@ pub(super) fn text(line: &mut Line<'_>) -> Parsed {
     line.end()
 }
 
+/// A number with nothing behind it.
+fn lua_number(line: &mut Line<'_>) -> Parsed {
+    let name = line.keyword.name;
+    let Some(word) = line.word().map(|word| word.str().into_owned()) else {
+        let missing = "expects an integer argument (Lua memory size in MB).";
+        return match name {
+            "tune.lua.maxmem" => Err(line.alert(format!("'{name}' {missing}"))),
+            // No digits are 0.
+            _ => Ok(()),
+        };
+    };
+    let digits = word.strip_prefix(['+', '-']).unwrap_or(&word);
+    match digits.chars().find(|c| !c.is_ascii_digit()) {
+        None => line.end(),
+        Some(at) if name == "tune.lua.maxmem" => {
+            Err(line.alert(format!("{name}: invalid number {word} (error at '{at}')")))
+        }
+        Some(_) => Err(line.alert(format!("{name}: invalid number"))),
+    }
+}
+
 const GLOBAL: Keyword = Keyword { sections: Sections::GLOBAL, ..Keyword::NEW };
 
 /// The rows of this family.
@@ -437,7 +458,7 @@ pub const PART: Part = Part {
             doc: "Lua instructions between interruptions.",
             examples: &["tune.lua.forced-yield 10000"],
             status: Status::Planned,
-            parse: count,
+            parse: lua_number,
             ..GLOBAL
         },
         Keyword {
@@ -447,7 +468,7 @@ pub const PART: Part = Part {
             doc: "Memory all Lua programs may use.",
             examples: &["tune.lua.maxmem 100"],
             status: Status::Planned,
-            parse: count,
+            parse: lua_number,
             ..GLOBAL
         },
         Keyword {
